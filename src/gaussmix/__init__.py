@@ -1,0 +1,1 @@
+"""Gaussian mixture models: soft clustering, density estimation and model selection."""

@@ -1,0 +1,1 @@
+"""Where rows come from: re-readable sources of chunks, with no Gaussian in sight."""

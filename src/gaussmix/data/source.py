@@ -1,0 +1,63 @@
+"""The promise of a source of rows: the same rows, in the same order, at every reading."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Consecutive rows.
+
+    Parameters
+    ----------
+    x : array (rows, D)
+        Feature values, float64 or float32 as the source holds them; not to be written to.
+    weights : array (rows,) or None
+        Row weights; None means one each.
+    start : int
+        The position of the first row in the whole source.
+    """
+
+    x: NDArray[np.floating]
+    weights: NDArray[np.float64] | None
+    start: int
+
+    @property
+    def stop(self) -> int:
+        """One past the position of the last row."""
+        return self.start + self.x.shape[0]
+
+
+class Source(ABC):
+    """Rows of D features that can be read any number of times.
+
+    A source decides how many rows it hands out at once, by what reading costs; whoever reads must not let an answer
+    depend on it. Values may be missing (NaN): `summarize` tells, and `DropMissing` masks.
+    """
+
+    @property
+    @abstractmethod
+    def n_features(self) -> int:
+        """Number of features D."""
+
+    @property
+    @abstractmethod
+    def feature_names(self) -> tuple[str, ...] | None:
+        """Names of the D features, or None where the data carry none."""
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What this is, for messages: a path, or 'array'."""
+
+    @abstractmethod
+    def chunks(self) -> Iterator[Chunk]:
+        """Read all rows once, in order; consecutive chunks, none of them empty."""

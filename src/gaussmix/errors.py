@@ -1,0 +1,76 @@
+"""Every exception and warning of gaussmix.
+
+A message says what was found, what was expected, and what to do. The classes are few and follow what the
+caller can do about it: repair the data (`DataError`), repair the call (`ParameterError`), or get another
+model file (`ModelFileError`).
+"""
+
+from __future__ import annotations
+
+
+class GaussmixError(Exception):
+    """Base class of every error that gaussmix raises on purpose."""
+
+
+class DataError(GaussmixError, ValueError):
+    """The rows cannot be used as they are."""
+
+
+class EmptyDataError(DataError):
+    """There are no rows, or no columns, to work on."""
+
+
+class NotNumericError(DataError):
+    """A column holds something that is not a number."""
+
+
+class MissingValuesError(DataError):
+    """There are missing or infinite values among the features."""
+
+
+class ColumnError(DataError):
+    """A named column is absent, repeated or ambiguous."""
+
+
+class ShapeError(DataError):
+    """An array has the wrong number of dimensions, rows or columns."""
+
+
+class WeightError(DataError):
+    """Row weights are negative, not finite, or all zero."""
+
+
+class ScaleError(DataError):
+    """Values are too large or too close together for float64 arithmetic."""
+
+
+class SourceError(DataError):
+    """A file or stream cannot be read as rows, or changed between two passes."""
+
+
+class ParameterError(GaussmixError, ValueError):
+    """An argument has a value that gaussmix cannot use."""
+
+
+class ModelFileError(GaussmixError, ValueError):
+    """A file is not a gaussmix model, is damaged, or comes from a newer release."""
+
+
+class FitError(GaussmixError, RuntimeError):
+    """No start led to a valid mixture."""
+
+
+class GaussmixWarning(UserWarning):
+    """Base class of every warning; each one names what to do."""
+
+
+class DegenerateFitWarning(GaussmixWarning):
+    """A component rests on too few rows, or on the regularization rather than on the data."""
+
+
+class ConvergenceWarning(GaussmixWarning):
+    """A fit stopped before its likelihood had settled."""
+
+
+class DataWarning(GaussmixWarning):
+    """The data are usable but probably not what was meant."""

@@ -1,8 +1,8 @@
 """Every exception and warning of gaussmix.
 
 A message says what was found, what was expected, and what to do. The classes are few and follow what the
-caller can do about it: repair the data (`DataError`), repair the call (`ParameterError`), or get another
-model file (`ModelFileError`).
+caller can do about it: repair the data (`DataError`), repair the call (`ParameterError`), get another model
+file (`ModelFileError`), or choose another place to write to (`FileWriteError`).
 """
 
 from __future__ import annotations
@@ -54,6 +54,10 @@ class ParameterError(GaussmixError, ValueError):
 
 class ModelFileError(GaussmixError, ValueError):
     """A file is not a gaussmix model, is damaged, or comes from a newer release."""
+
+
+class FileWriteError(GaussmixError, OSError):
+    """A file cannot be written where it was asked for."""
 
 
 class FitError(GaussmixError, RuntimeError):

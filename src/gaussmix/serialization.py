@@ -52,8 +52,8 @@ def write(
     """Write `arrays` and `header` as one file that is, even after a crash, wholly the old or wholly the new.
 
     The bytes go to a temporary file in the same folder, are forced to the disk, and take the target's place
-    in one step. Whatever goes wrong, an interrupt included, the temporary file is removed and an existing target
-    keeps its content. A symbolic link is followed.
+    in one step. Whatever goes wrong, an interrupt included, the temporary file is removed and an existing
+    target keeps its content. A symbolic link is followed.
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Where a fit begins: ways to a first partition or mixture."""

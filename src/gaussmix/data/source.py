@@ -39,8 +39,8 @@ class Chunk:
 class Source(ABC):
     """Rows of D features that can be read any number of times.
 
-    A source decides how many rows it hands out at once, by what reading costs; whoever reads must not let an answer
-    depend on it. Values may be missing (NaN): `summarize` tells, and `DropMissing` masks.
+    A source decides how many rows it hands out at once, by what reading costs; whoever reads must not let an
+    answer depend on it. Values may be missing (NaN): `summarize` tells, and `DropMissing` masks.
     """
 
     @property
@@ -57,6 +57,11 @@ class Source(ABC):
     @abstractmethod
     def description(self) -> str:
         """What this is, for messages: a path, or 'array'."""
+
+    @property
+    def n_rows(self) -> int | None:
+        """Number of rows where it is known without reading them, else None."""
+        return None
 
     @abstractmethod
     def chunks(self) -> Iterator[Chunk]:

@@ -1,0 +1,260 @@
+"""Arrow tables, Parquet files and Arrow IPC files, read batch by batch through pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussmix.data.table import ROWS_PER_READ, Refusal, Rows, Table
+from gaussmix.errors import EmptyDataError, SourceError
+
+ArrowArray: TypeAlias = Any
+ArrowSchema: TypeAlias = Any
+ArrowType: TypeAlias = Any
+"""pyarrow ships no types for a checker to know; these names tell the reader."""
+
+Columns: TypeAlias = Iterator[Sequence[ArrowArray]]
+Batches = Callable[[Sequence[int]], Columns]
+"""Read the columns at some positions once, in that order, a piece of all of them at a time."""
+
+
+@final
+class ArrowTable(Table):
+    """Columns that come as Arrow arrays, from memory or from a file.
+
+    Nulls become NaN; the result is float32 where all features are, else float64.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+    batches : callable
+        Reads chosen columns; called once for every reading.
+    n_rows : int or None
+        Number of rows where it is known.
+    description : str
+        What to call it in messages.
+    """
+
+    def __init__(self, schema: ArrowSchema, batches: Batches, n_rows: int | None, description: str) -> None:
+        if n_rows == 0 or len(schema) == 0:
+            found = f"{description} has {n_rows} rows and {len(schema)} columns"
+            raise EmptyDataError(f"{found}. Give at least one row and one column.")
+        self._schema = schema
+        self._batches = batches
+        self._n_rows = n_rows
+        self._description = description
+
+    @property
+    def description(self) -> str:
+        """A path, or what an object in memory is called in messages."""
+        return self._description
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns."""
+        return tuple(self._schema.names)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return len(self._schema)
+
+    @property
+    def n_rows(self) -> int | None:
+        """Number of rows where the file's head or foot tells."""
+        return self._n_rows
+
+    @property
+    def ready(self) -> bool:
+        """Columns lie apart and have to be gathered."""
+        return False
+
+    def refusals(self, positions: Sequence[int]) -> list[Refusal]:
+        """Those columns whose type is neither numeric nor boolean."""
+        return [
+            Refusal(i, str(self._schema.field(i).type), self._example(i))
+            for i in positions
+            if not is_numeric(self._schema.field(i).type)
+        ]
+
+    def _example(self, position: int) -> str | None:
+        """Return the first value of a column that is not null, within the first piece."""
+        with unreadable(self._description):
+            for (column,) in self._batches([position]):
+                present = column.drop_null()
+                return f"{present[0].as_py()!r:.60}" if len(present) else None
+        return None
+
+    def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
+        """Read all rows, at most 65,536 at a time."""
+        import pyarrow as pa
+
+        single = all(self._schema.field(i).type == pa.float32() for i in features)
+        dtype = np.dtype(np.float32 if single else np.float64)
+        wanted = [*features] if weight is None else [*features, weight]
+        with unreadable(self._description):
+            for columns in self._batches(wanted):
+                for start in range(0, len(columns[0]), ROWS_PER_READ):
+                    part = [column.slice(start, ROWS_PER_READ) for column in columns]
+                    weights = None if weight is None else floats(part.pop())
+                    yield matrix(part, dtype), weights
+
+
+def is_numeric(kind: ArrowType) -> bool:
+    """Whether values of a type are numbers, or truth values, or all missing."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(kind):
+        return is_numeric(kind.value_type)
+    tests = (types.is_floating, types.is_integer, types.is_boolean, types.is_decimal, types.is_null)
+    return any(test(kind) for test in tests)
+
+
+def floats(column: ArrowArray) -> NDArray[np.float64]:
+    """Return the values of an Arrow array as float64, nulls as NaN."""
+    import pyarrow as pa
+
+    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+
+
+def matrix(columns: Sequence[ArrowArray], dtype: np.dtype[np.floating[Any]]) -> NDArray[np.floating]:
+    """Gather columns into C-ordered rows (rows, columns)."""
+    x = np.empty((len(columns[0]), len(columns)), dtype=dtype)
+    for j, column in enumerate(columns):
+        x[:, j] = floats(column)
+    return x
+
+
+@contextmanager
+def unreadable(description: str) -> Generator[None]:
+    """Turn what pyarrow and the operating system raise into a SourceError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise SourceError(
+            f"{description} cannot be read: {str(error).rstrip('.')}. "
+            "The file may be damaged, cut short, or of another format than its name says; write it again."
+        ) from error
+
+
+def arrow_from(data: object) -> ArrowTable | None:
+    """Return the table of a pyarrow object that holds columns, or None for anything else."""
+    if not type(data).__module__.startswith("pyarrow"):
+        return None
+    import pyarrow as pa
+
+    if isinstance(data, pa.RecordBatch):
+        data = pa.Table.from_batches([data])
+    return arrow_table(data) if isinstance(data, pa.Table) else None
+
+
+def exported(data: Any) -> ArrowTable | None:
+    """Return the table of an object that exports Arrow data or speaks the dataframe protocol, else None.
+
+    Raises
+    ------
+    SourceError
+        If the export fails.
+    """
+    import pyarrow as pa
+    from pyarrow import interchange
+
+    try:
+        if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
+            return arrow_table(pa.table(data), type(data).__name__)
+        if hasattr(data, "__dataframe__"):
+            return arrow_table(interchange.from_dataframe(data), type(data).__name__)
+    except Exception as error:  # a foreign exporter may raise anything
+        raise SourceError(
+            f"a {type(data).__name__} cannot be exported to Arrow: {error}. Give an array or a pyarrow.Table."
+        ) from error
+    return None
+
+
+def arrow_table(table: Any, description: str = "Arrow table") -> ArrowTable:
+    """Take an Arrow table that lies in memory."""
+
+    def batches(positions: Sequence[int]) -> Columns:
+        for batch in table.select(list(positions)).to_batches(max_chunksize=ROWS_PER_READ):
+            yield batch.columns
+
+    return ArrowTable(table.schema, batches, table.num_rows, description)
+
+
+def parquet_file(path: Path) -> ArrowTable:
+    """Open one Parquet file; only its foot is read now.
+
+    Raises
+    ------
+    SourceError
+        If it is damaged or no Parquet file.
+    """
+    import pyarrow.parquet as parquet
+
+    with unreadable(str(path)), parquet.ParquetFile(path) as file:
+        schema, n_rows = file.schema_arrow, file.metadata.num_rows
+    return ArrowTable(schema, partial(_parquet_batches, path, schema.names), n_rows, str(path))
+
+
+def _parquet_batches(path: Path, names: Sequence[str], positions: Sequence[int]) -> Columns:
+    import pyarrow.parquet as parquet
+
+    wanted = [names[i] for i in positions]
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS_PER_READ, columns=wanted, use_threads=False):
+            yield [batch.column(name) for name in wanted]
+
+
+def ipc_file(path: Path) -> ArrowTable:
+    """Open one Arrow IPC file or stream (`.arrow`, `.feather`, `.ipc`) through a memory map.
+
+    Raises
+    ------
+    SourceError
+        If it is damaged or no Arrow file.
+    """
+    with unreadable(str(path)):
+        _refuse_feather_1(path)
+        reader, _ = _ipc_reader(path, None)
+    return ArrowTable(reader.schema, partial(_ipc_batches, path), None, str(path))
+
+
+def _refuse_feather_1(path: Path) -> None:
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic == b"FEA1":
+        raise SourceError(
+            f"{path} is in the first Feather format. "
+            "Write it again with pyarrow.feather.write_feather(table, path)."
+        )
+
+
+def _ipc_reader(path: Path, positions: Sequence[int] | None) -> tuple[Any, bool]:
+    """Return a reader of the columns at `positions` (None: all), and whether it allows random access."""
+    import pyarrow as pa
+
+    options = pa.ipc.IpcReadOptions(included_fields=None if positions is None else sorted(set(positions)))
+    with path.open("rb") as file:
+        is_file = file.read(6) == b"ARROW1"
+    mapped = pa.memory_map(str(path))
+    if is_file:
+        return pa.ipc.open_file(mapped, options=options), True
+    return pa.ipc.open_stream(mapped, options=options), False
+
+
+def _ipc_batches(path: Path, positions: Sequence[int]) -> Columns:
+    reader, random_access = _ipc_reader(path, positions)
+    read = sorted(set(positions))
+    order = [read.index(i) for i in positions]
+    batches = map(reader.get_batch, range(reader.num_record_batches)) if random_access else reader
+    for batch in batches:
+        yield [batch.column(i) for i in order]

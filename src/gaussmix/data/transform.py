@@ -1,0 +1,158 @@
+"""Sources made of other sources: fewer columns, weights beside the rows, rows with gaps masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussmix.data.columns import Features, positions_of
+from gaussmix.data.source import Chunk, Source
+from gaussmix.data.table import ROWS_PER_READ
+from gaussmix.data.weights import masked, pieces, weight_array, without_rows
+from gaussmix.errors import ShapeError, WeightError
+
+
+class Derived(Source):
+    """A source that hands on another one's rows; only in `chunks` do its heirs differ.
+
+    Parameters
+    ----------
+    source : Source
+    kept : tuple of int, optional
+        Positions of the features that are handed on; all of them by default.
+    """
+
+    def __init__(self, source: Source, kept: tuple[int, ...] | None = None) -> None:
+        self._source = source
+        self._features = tuple(range(source.n_features)) if kept is None else kept
+
+    @property
+    def n_features(self) -> int:
+        """Number of features D."""
+        return len(self._features)
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """Names of the D features, or None where the data carry none."""
+        names = self._source.feature_names
+        return None if names is None else tuple(names[i] for i in self._features)
+
+    @property
+    def n_rows(self) -> int | None:
+        """Number of rows, or None where only reading tells."""
+        return self._source.n_rows
+
+    @property
+    def description(self) -> str:
+        """The underlying source's description."""
+        return self._source.description
+
+
+@final
+class Columns(Derived):
+    """Some of the features of a source, in the order given.
+
+    Parameters
+    ----------
+    source : Source
+    features : names or positions
+        Positions count from 0.
+
+    Raises
+    ------
+    ColumnError
+        If one is unknown, ambiguous or repeated, or if none is named.
+    """
+
+    def __init__(self, source: Source, features: Features) -> None:
+        names, description = source.feature_names, source.description
+        super().__init__(source, positions_of(features, names, source.n_features, description))
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read all rows once, in order."""
+        index = list(self._features)
+        if index == list(range(self._source.n_features)):
+            yield from self._source.chunks()
+            return
+        for chunk in self._source.chunks():
+            for piece in pieces(chunk, ROWS_PER_READ):
+                yield Chunk(piece.x.take(index, axis=1), piece.weights, piece.start)
+
+
+@final
+class Weighted(Derived):
+    """Rows with weights from an array beside them.
+
+    Rows of weight zero do not count, so missing values in them do not matter: they come out as zeros.
+
+    Parameters
+    ----------
+    source : Source
+        Rows without weights.
+    weights : array (rows,)
+        Finite, not negative, not all zero.
+
+    Raises
+    ------
+    ShapeError
+        If the weights are not one-dimensional, or not as many as the rows. Where the number of rows is not
+        known in advance, the count is compared while reading.
+    WeightError
+        If a weight is negative or not finite, or if all are zero.
+    """
+
+    def __init__(self, source: Source, weights: object) -> None:
+        super().__init__(source)
+        self._weights = weight_array(weights)
+        if source.n_rows is not None and source.n_rows != self._weights.size:
+            raise self._mismatch(str(source.n_rows))
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read all rows once, in order."""
+        n_weights = self._weights.size
+        stop = 0
+        for chunk in self._source.chunks():
+            stop = chunk.stop
+            if stop > n_weights:
+                raise self._mismatch(f"at least {stop}")
+            if chunk.weights is not None:
+                raise WeightError(
+                    f"{self.description} carries weights of its own. Give weights in one place only."
+                )
+            yield from masked(Chunk(chunk.x, self._weights[chunk.start : stop], chunk.start), ROWS_PER_READ)
+        if stop != n_weights:
+            raise self._mismatch(str(stop))
+
+    def _mismatch(self, rows: str) -> ShapeError:
+        return ShapeError(
+            f"there are {self._weights.size} weights for {rows} rows of {self.description}; "
+            "expected one weight per row."
+        )
+
+
+@final
+class DropMissing(Derived):
+    """Rows in which a value is missing get weight zero, and zeros for values.
+
+    The positions of all other rows stay what they were. Only pieces of at most 65,536 rows that hold such a
+    row are copied. Infinite values are not missing.
+
+    Parameters
+    ----------
+    source : Source
+    """
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read all rows once, in order."""
+        for chunk in self._source.chunks():
+            for piece in pieces(chunk, ROWS_PER_READ):
+                gaps = rows_with_gaps(piece.x)
+                yield without_rows(piece, gaps) if gaps.size else piece
+
+
+def rows_with_gaps(x: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Positions of the rows of x (rows, D) in which a value is NaN."""
+    return np.flatnonzero(np.isnan(x).any(axis=1))

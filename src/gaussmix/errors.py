@@ -44,6 +44,10 @@ class ScaleError(DataError):
     """Values are too large or too close together for float64 arithmetic."""
 
 
+class TooFewRowsError(DataError):
+    """There are fewer distinct rows than the model needs."""
+
+
 class SourceError(DataError):
     """A file or stream cannot be read as rows, or changed between two passes."""
 

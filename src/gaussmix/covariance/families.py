@@ -80,10 +80,12 @@ def _sizes(n_features: int) -> tuple[int, int, int]:
     return 1, n_features - 1, n_features * (n_features - 1) // 2
 
 
-NAMES = tuple("EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV VVV".split())
+NAMES = tuple(
+    ["EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"]
+)
 """The fourteen names, from few parameters to many."""
 
-FAMILIES = {name: Family(*name) for name in NAMES} | {
+FAMILIES = {name: Family(name[0], name[1], name[2]) for name in NAMES} | {
     "E": Family("E", "I", "I", univariate=True),
     "V": Family("V", "I", "I", univariate=True),
 }

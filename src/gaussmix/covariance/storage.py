@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gaussmix._linalg import Array, factor_of_root, invert_lower, log_determinants, read_only, solve_lower
+from gaussmix.covariance.scatter import Moment
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,11 @@ class Covariances(ABC):
     def n_groups(self) -> int:
         """G: 1 when all components share one covariance."""
         return self.arrays.shape[0]
+
+    @property
+    @abstractmethod
+    def least_moment(self) -> Moment:
+        """The least second moments of a row that its log density depends on."""
 
     def group(self, component: int) -> int:
         """Where the covariance of `component` stands."""
@@ -77,7 +83,7 @@ class Covariances(ABC):
         """Covariances of some of the features."""
 
     @abstractmethod
-    def take(self, components: NDArray[np.int64]) -> Self:
+    def take(self, components: NDArray[np.int64]) -> Covariances:
         """Return the covariances of some of the components, in that order."""
 
 
@@ -95,6 +101,11 @@ class Scalar(Covariances):
     def arrays(self) -> Array:
         """Variances (G,)."""
         return self.squares
+
+    @property
+    def least_moment(self) -> Moment:
+        """x'x."""
+        return Moment.TRACE
 
     def log_determinants(self) -> Array:
         """D log sigma^2 (G,)."""
@@ -140,7 +151,7 @@ class Scalar(Covariances):
         """Return the same variances for fewer features."""
         return Scalar(len(features), self.squares)
 
-    def take(self, components: NDArray[np.int64]) -> Self:
+    def take(self, components: NDArray[np.int64]) -> Scalar:
         """Return some of the variances; a shared one stays."""
         return self if self.n_groups == 1 else Scalar(self.n_features, self.squares[components])
 
@@ -159,6 +170,11 @@ class Diagonal(Covariances):
     def arrays(self) -> Array:
         """Variances (G, D)."""
         return self.squares
+
+    @property
+    def least_moment(self) -> Moment:
+        """Squares."""
+        return Moment.DIAGONAL
 
     def log_determinants(self) -> Array:
         """Return the sums of log variances (G,)."""
@@ -200,7 +216,7 @@ class Diagonal(Covariances):
         """Variances of some of the features."""
         return Diagonal(len(features), self.squares[:, features])
 
-    def take(self, components: NDArray[np.int64]) -> Self:
+    def take(self, components: NDArray[np.int64]) -> Diagonal:
         """Return some of the diagonals; a shared one stays."""
         return self if self.n_groups == 1 else Diagonal(self.n_features, self.squares[components])
 
@@ -216,7 +232,7 @@ class Dense(Covariances):
         object.__setattr__(self, "factors", read_only(self.factors))
 
     @classmethod
-    def from_matrices(cls, matrices: Array) -> Self:
+    def from_matrices(cls, matrices: Array) -> Dense:
         """Cholesky factors of symmetric `matrices` (G, D, D).
 
         Raises
@@ -227,7 +243,7 @@ class Dense(Covariances):
         return cls(matrices.shape[-1], np.linalg.cholesky(matrices))
 
     @classmethod
-    def from_roots(cls, roots: Array) -> Self:
+    def from_roots(cls, roots: Array) -> Dense:
         """Triangular factors of R R' for square `roots` R (G, D, D), without forming the product."""
         return cls(roots.shape[-1], factor_of_root(roots))
 
@@ -235,6 +251,11 @@ class Dense(Covariances):
     def arrays(self) -> Array:
         """Lower triangular factors (G, D, D)."""
         return self.factors
+
+    @property
+    def least_moment(self) -> Moment:
+        """x x'."""
+        return Moment.FULL
 
     def log_determinants(self) -> Array:
         """Twice the log of the factors' diagonals, summed (G,)."""
@@ -276,6 +297,6 @@ class Dense(Covariances):
         """Return the factors of the chosen rows' and columns' covariances, through an orthogonal reduction."""
         return Dense(len(features), factor_of_root(self.factors[:, features, :]))
 
-    def take(self, components: NDArray[np.int64]) -> Self:
+    def take(self, components: NDArray[np.int64]) -> Dense:
         """Return some of the factors; a shared one stays."""
         return self if self.n_groups == 1 else Dense(self.n_features, self.factors[components])

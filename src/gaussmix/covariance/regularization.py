@@ -1,0 +1,202 @@
+"""What stands in for rows that are not there: pseudo-observations, an added diagonal, or nothing.
+
+A regularization sees covariances and scatters in whatever coordinates it was told to use (`in_units`); it knows
+no rows.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from gaussmix._linalg import Array, read_only
+from gaussmix.covariance.scatter import Scatter
+from gaussmix.covariance.storage import Covariances
+
+
+class Regularization(ABC):
+    """What is done to every M-step, of every family, to keep covariances away from singular ones."""
+
+    @property
+    @abstractmethod
+    def monotone(self) -> bool:
+        """Whether EM with it climbs the log-likelihood minus `penalty`."""
+
+    @property
+    @abstractmethod
+    def mass(self) -> float:
+        """The rows' worth of what it adds; a component lighter than this has died."""
+
+    @abstractmethod
+    def in_units(self, units: Array) -> Regularization:
+        """Return the same regularization for features divided by `units` (D,)."""
+
+    @abstractmethod
+    def prepare(self, scatter: Scatter) -> Scatter:
+        """Return the scatter that the covariance estimate is given in place of `scatter`."""
+
+    @abstractmethod
+    def finish(self, covariances: Covariances) -> Covariances:
+        """Return the covariances that are used in place of the estimated ones."""
+
+    @abstractmethod
+    def penalty(self, covariances: Covariances, n_components: int) -> float:
+        """Return what is subtracted from the log-likelihood to give the objective."""
+
+    @abstractmethod
+    def shares(self, covariances: Covariances, mass: Array) -> tuple[Array, Array]:
+        """How much of each component's scatter it supplies, at most over all directions.
+
+        Returns
+        -------
+        shares : array (K,)
+            Between 0 and 1.
+        directions : array (K, D)
+            Unit vectors, in units of the reference spreads, where the share is largest.
+        """
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class PseudoObservations(Regularization):
+    """`strength` rows' worth of scatter with `variances` on its diagonal, given to every component.
+
+    The M-step then is that of the penalised log-likelihood LL - strength/2 sum_k tr(Sigma_k^-1 diag(variances)), which
+    is bounded and whose maximiser is consistent (Ciuperca, Ridolfi & Idier 2003; Chen & Tan 2009).
+
+    Parameters
+    ----------
+    strength : float
+        lambda, in rows.
+    variances : array (D,)
+        Diagonal of R, in squared data units.
+    """
+
+    strength: float
+    variances: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "variances", read_only(self.variances))
+
+    @property
+    def monotone(self) -> bool:
+        """EM climbs the penalised likelihood."""
+        return True
+
+    @property
+    def mass(self) -> float:
+        """The strength."""
+        return self.strength
+
+    def in_units(self, units: Array) -> Regularization:
+        """Return the variances over squared units."""
+        return PseudoObservations(self.strength, self.variances / units**2)
+
+    def prepare(self, scatter: Scatter) -> Scatter:
+        """W_k + strength R."""
+        return scatter.plus_diagonal(self.strength * self.variances)
+
+    def finish(self, covariances: Covariances) -> Covariances:
+        """Change nothing."""
+        return covariances
+
+    def penalty(self, covariances: Covariances, n_components: int) -> float:
+        """strength/2 sum_k tr(Sigma_k^-1 R)."""
+        traces = covariances.precision_traces(self.variances)
+        return 0.5 * self.strength * float(traces.sum()) * (n_components / covariances.n_groups)
+
+    def shares(self, covariances: Covariances, mass: Array) -> tuple[Array, Array]:
+        """Largest eigenvalues, and their vectors, of strength R relative to n_k Sigma_k."""
+        whitened = covariances.whiteners() * np.sqrt(self.variances)
+        _, singular, rights = np.linalg.svd(whitened)
+        groups = [covariances.group(k) for k in range(mass.shape[0])]
+        with np.errstate(divide="ignore", over="ignore"):
+            shares = self.strength * singular[groups, 0] ** 2 / mass
+        return np.minimum(shares, 1.0), rights[groups, 0]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class AddedDiagonal(Regularization):
+    """`variances` added to every estimated covariance: scikit-learn's ``reg_covar``. Not monotone.
+
+    Parameters
+    ----------
+    variances : array (D,)
+        In squared data units.
+    """
+
+    variances: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "variances", read_only(self.variances))
+
+    @property
+    def monotone(self) -> bool:
+        """EM with it may lower the likelihood."""
+        return False
+
+    @property
+    def mass(self) -> float:
+        """Nothing is added in rows."""
+        return 0.0
+
+    def in_units(self, units: Array) -> Regularization:
+        """Return the variances over squared units."""
+        return AddedDiagonal(self.variances / units**2)
+
+    def prepare(self, scatter: Scatter) -> Scatter:
+        """Change nothing."""
+        return scatter
+
+    def finish(self, covariances: Covariances) -> Covariances:
+        """Sigma_k + diag(variances)."""
+        return covariances.plus_diagonal(self.variances)
+
+    def penalty(self, covariances: Covariances, n_components: int) -> float:
+        """Subtract nothing."""
+        return 0.0
+
+    def shares(self, covariances: Covariances, mass: Array) -> tuple[Array, Array]:
+        """Largest eigenvalues, and their vectors, of the added diagonal relative to Sigma_k."""
+        shares, directions = PseudoObservations(1.0, self.variances).shares(covariances, np.ones_like(mass))
+        return shares, directions
+
+
+@final
+@dataclass(frozen=True)
+class Unregularized(Regularization):
+    """Plain maximum likelihood."""
+
+    @property
+    def monotone(self) -> bool:
+        """EM climbs the likelihood."""
+        return True
+
+    @property
+    def mass(self) -> float:
+        """Nothing is added."""
+        return 0.0
+
+    def in_units(self, units: Array) -> Regularization:
+        """Change nothing."""
+        return self
+
+    def prepare(self, scatter: Scatter) -> Scatter:
+        """Change nothing."""
+        return scatter
+
+    def finish(self, covariances: Covariances) -> Covariances:
+        """Change nothing."""
+        return covariances
+
+    def penalty(self, covariances: Covariances, n_components: int) -> float:
+        """Subtract nothing."""
+        return 0.0
+
+    def shares(self, covariances: Covariances, mass: Array) -> tuple[Array, Array]:
+        """Supply nothing."""
+        return np.zeros_like(mass), np.zeros((mass.shape[0], covariances.n_features))

@@ -1,0 +1,124 @@
+"""Answers requests about one source: any number of them with one read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self, final
+
+from gaussmix._linalg import Array
+from gaussmix.data.source import Source
+from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.expectation import Expectation, ExpectationFold
+from gaussmix.engine.fold import MOST_SEGMENT, Fold
+from gaussmix.engine.kernels.choose import choose
+from gaussmix.engine.plan import Form, Plan, make_plan
+from gaussmix.engine.scoring import AppraisalFold, RowScores, score_rows
+from gaussmix.engine.summary import Pilot, Summary, SummaryFold, TotalScatterFold
+from gaussmix.covariance import Moment
+from gaussmix.mixture import Mixture
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Appraise:
+    """A request: what a mixture says of all rows together, computed in the anchored form."""
+
+    mixture: Mixture
+
+
+Request = Expectation | Appraise
+
+
+@final
+class Evaluator:
+    """The passes over one source.
+
+    Parameters
+    ----------
+    source : Source
+        Where rows come from.
+    executor : LocalEngine
+        Who computes.
+    summary : Summary
+        Of the source.
+    pilots : mapping from bool to Pilot
+        Coordinates for structures that allow a factor per feature (True), or only a common one (False).
+    """
+
+    def __init__(
+        self, source: Source, executor: LocalEngine, summary: Summary, pilots: Mapping[bool, Pilot]
+    ) -> None:
+        self.source = source
+        self.executor = executor
+        self.summary = summary
+        self.pilots = pilots
+        self.reads = 0
+        self._scatters: dict[bool, Array] = {}
+
+    @classmethod
+    def open(cls, source: Source, executor: LocalEngine, seed: int = 0) -> Self:
+        """Read the source once for its summary."""
+        # The segments of this read must not depend on a number of rows that only some sources know beforehand.
+        summary: Summary = executor.reduce([SummaryFold(seed)], source, None)[0]
+        return cls(source, executor, summary, {each: summary.pilot(each) for each in (True, False)})
+
+    @cached_property
+    def sample(self) -> Evaluator:
+        """The passes over the row sample, in the same coordinates; itself where the sample is all rows."""
+        summary = self.summary
+        if len(summary.sample) == summary.n_rows:
+            return self
+        source = ArraySource(summary.sample, weights=summary.sample_weights)
+        fold = SummaryFold(0)
+        return Evaluator(source, self.executor, self.executor.reduce([fold], source, None)[0], self.pilots)
+
+    def answer(self, requests: Sequence[Request]) -> list[Any]:
+        """Read the source (or its sample) once; return `Statistics` or an `Appraisal` for every request."""
+        if requests and all(isinstance(request, Expectation) and request.sampled for request in requests):
+            if self.sample is not self:
+                return self.sample.answer(requests)
+        plans = [self._plan(request) for request in requests]
+        self._prepare_scatters(requests, plans)
+        folds = [self._fold(request, plan) for request, plan in zip(requests, plans, strict=True)]
+        self.reads += 1
+        return self.executor.reduce(folds, self.source, self.summary.rows_read)
+
+    def _plan(self, request: Request) -> Plan:
+        if isinstance(request, Appraise):
+            return make_plan(request.mixture, self.pilots[True], Moment.FULL, precision=0.0, anchored=True)
+        return make_plan(
+            request.mixture,
+            self.pilots[request.per_feature],
+            request.moment,
+            precision=request.precision,
+            anchors=request.anchors,
+            anchored=request.anchored,
+        )
+
+    def _fold(self, request: Request, plan: Plan) -> Fold[Any, Any]:
+        if isinstance(request, Appraise):
+            return AppraisalFold(plan, choose())
+        return ExpectationFold(plan, choose(), request.assignment, self._scatters.get(request.per_feature))
+
+    def _prepare_scatters(self, requests: Sequence[Request], plans: Sequence[Plan]) -> None:
+        """Compute, once, the total scatters that pooled quadratic plans are going to need."""
+        for request, plan in zip(requests, plans, strict=True):
+            if isinstance(request, Appraise) or request.per_feature in self._scatters:
+                continue
+            if plan.moment is Moment.POOLED and plan.form is Form.QUADRATIC:
+                fold = TotalScatterFold(plan.coordinates)
+                n_rows = self.summary.rows_read
+                self._scatters[request.per_feature] = self.executor.reduce([fold], self.source, n_rows)[0]
+                self.reads += 1
+
+
+def score_source(mixture: Mixture, source: Source, executor: LocalEngine) -> Iterator[tuple[int, RowScores]]:
+    """Yield (position of the first row, scores) for consecutive stretches of all rows of `source`."""
+    pilot = Pilot(mixture.coordinates, mixture.standard_deviations.max(axis=0))
+    plan = make_plan(mixture, pilot, Moment.FULL, precision=0.0, anchored=True)
+    kernel = choose()
+    yield from executor.map(
+        lambda chunk: (chunk.start, score_rows(plan, kernel, mixture, chunk.x)), source, MOST_SEGMENT
+    )

@@ -1,0 +1,73 @@
+"""Folds: what a pass leaves behind, block by block, and the fixed tree in which the pieces are put together."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+
+from gaussmix.data.source import Chunk
+
+State = TypeVar("State")
+Result = TypeVar("Result")
+
+LEAST_SEGMENT = 1024
+MOST_SEGMENT = 32768
+
+
+class Fold(ABC, Generic[State, Result]):
+    """A reduction over rows: every segment gives a state, states merge, the last one is finished.
+
+    A segment starts at a multiple of its length; `add` may cut it into blocks but must do so by position only. Then
+    the answer's bits depend neither on threads nor on how the source hands out its rows.
+    """
+
+    @abstractmethod
+    def segment(self, chunk: Chunk) -> State:
+        """Return the state that one segment of rows leaves behind."""
+
+    @abstractmethod
+    def merge(self, left: State, right: State) -> State:
+        """Return the state of two neighbouring stretches of rows; `left` may be changed and returned."""
+
+    @abstractmethod
+    def finish(self, state: State) -> Result:
+        """Return the answer once all rows are in."""
+
+
+def segment_rows(n_rows: int | None) -> int:
+    """Rows per segment: a power of two that depends on nothing but the number of rows.
+
+    About 32 segments where that is possible, so that threads share the work evenly; not below the largest block.
+    """
+    if n_rows is None:
+        return MOST_SEGMENT
+    return min(MOST_SEGMENT, max(LEAST_SEGMENT, 1 << max(0, (n_rows // 32).bit_length())))
+
+
+class Tree(Generic[State]):
+    """Merges states in the order in which they arrive, along a binary tree fixed by their count alone.
+
+    At any moment there is at most one state of each power of two of segments, so memory grows with the log of the
+    number of segments.
+    """
+
+    def __init__(self, fold: Fold[State, Result]) -> None:
+        self._fold = fold
+        self._pending: list[tuple[int, State]] = []
+
+    def push(self, state: State) -> None:
+        """Take the next segment's state."""
+        size = 1
+        while self._pending and self._pending[-1][0] == size:
+            _, left = self._pending.pop()
+            state = self._fold.merge(left, state)
+            size *= 2
+        self._pending.append((size, state))
+
+    def root(self) -> State:
+        """Return the merged state of everything that was pushed."""
+        _, state = self._pending.pop()
+        while self._pending:
+            _, left = self._pending.pop()
+            state = self._fold.merge(left, state)
+        return state

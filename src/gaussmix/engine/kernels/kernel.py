@@ -1,0 +1,80 @@
+"""What a kernel promises: sums over a segment of rows, and log densities of its rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussmix._linalg import Array
+from gaussmix.covariance import Moment
+from gaussmix.engine.plan import Form, Plan
+
+
+class Sums(NamedTuple):
+    """What a pass adds up, in place; the arrays of `Statistics`.
+
+    `totals` (K, 1 + D + S); `pooled` (D, D), or (0, 0) where it is not needed; `kish` (K,); `scalars` (3,): sums of
+    weight times log density, of weight times its absolute value, and of weights.
+    """
+
+    totals: Array
+    pooled: Array
+    kish: Array
+    scalars: Array
+
+    @classmethod
+    def zero(cls, plan: Plan) -> Sums:
+        """Return empty sums for one plan."""
+        d = plan.n_features
+        pooled = d if plan.moment is Moment.POOLED and plan.form is Form.ANCHORED else 0
+        return cls(
+            np.zeros((plan.n_components, 1 + d + plan.moment.width(d))),
+            np.zeros((pooled, pooled)),
+            np.zeros(plan.n_components),
+            np.zeros(3),
+        )
+
+    def plus(self, other: Sums) -> Sums:
+        """Add `other` in place."""
+        for mine, theirs in zip(self, other, strict=True):
+            np.add(mine, theirs, out=mine)
+        return self
+
+
+class Kernel(ABC):
+    """Computes blocks of rows; single-threaded, and free of the interpreter's lock where it counts.
+
+    Rows come as they are in the source, float64 or float32, in the user's units; a segment starts at a block's
+    start. `docs/mathematics.md` has the equations.
+    """
+
+    @abstractmethod
+    def accumulate(self, plan: Plan, x: NDArray[np.floating], weights: Array | None, sums: Sums) -> None:
+        """Add one segment's sums under the responsibilities of the plan's mixture to `sums`.
+
+        Parameters
+        ----------
+        plan : Plan
+            The mixture made ready.
+        x : array (rows, D)
+            Rows in data units.
+        weights : array (rows,) or None
+            Row weights.
+        sums : Sums
+            Added to in place.
+        """
+
+    @abstractmethod
+    def densities(self, plan: Plan, x: NDArray[np.floating]) -> Array:
+        """Log of mixing weight times density of every component and row, (K, rows).
+
+        Parameters
+        ----------
+        plan : Plan
+            The mixture made ready.
+        x : array (rows, D)
+            Rows in data units, any number of them.
+        """

@@ -1,0 +1,239 @@
+"""What one model-free read tells: counts, means, spreads, ranges, missing values, and a uniform sample of rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussmix._linalg import Array, read_only
+from gaussmix.coordinates import Coordinates
+from gaussmix.data.source import Chunk
+from gaussmix.engine.fold import Fold
+
+SAMPLE_ROWS = 16384
+_TRIMMED = (
+    0.005  # of the sample's rows, at either end of each feature, are left out of the reference variances
+)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Pilot:
+    """The coordinates of a fit and the spread of the rows in them.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+        Origin at the mean of all rows, scaled by powers of two.
+    spreads : array (D,)
+        Standard deviations of the features, in these coordinates.
+    """
+
+    coordinates: Coordinates
+    spreads: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spreads", read_only(self.spreads))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Facts about the rows of a source, and a sample of them.
+
+    Parameters
+    ----------
+    rows_read, n_rows : int
+        All rows, and those with a weight above zero.
+    weight, squared_weight : float
+        Sums of the weights and of their squares.
+    means, squares : array (D,)
+        Weighted means, and weighted sums of squared deviations from them, in data units.
+    minima, maxima : array (D,)
+        Ranges, in data units.
+    missing, infinite : integer array (D,)
+        NaN and infinite values among rows of weight above zero.
+    sample : array (M, D)
+        Rows drawn uniformly without replacement, in their order; all of them where there are few enough.
+    sample_weights : array (M,)
+        Their weights.
+    keys, positions : arrays (M,)
+        Random keys by which rows were drawn, and the rows' positions in the source.
+    """
+
+    rows_read: int
+    n_rows: int
+    weight: float
+    squared_weight: float
+    means: Array
+    squares: Array
+    minima: Array
+    maxima: Array
+    missing: NDArray[np.int64]
+    infinite: NDArray[np.int64]
+    sample: Array
+    sample_weights: Array
+    keys: NDArray[np.uint64]
+    positions: NDArray[np.int64]
+
+    @property
+    def standard_deviations(self) -> Array:
+        """Weighted standard deviations (D,), in data units."""
+        return np.sqrt(self.squares / self.weight)
+
+    def reference_variances(self) -> Array:
+        """Variances (D,) of the sample without its extreme rows: the unit of the pseudo-observations.
+
+        Trimming keeps one absurd value from swelling the unit; a constant column gets (1e-8 max|x|)^2, or 1.
+        """
+        cut = int(_TRIMMED * len(self.sample))
+        central = np.sort(self.sample, axis=0)[cut : len(self.sample) - cut]
+        with np.errstate(under="ignore"):
+            variances = central.var(axis=0)
+            whole = self.squares / self.weight
+        largest = np.maximum(np.abs(self.minima), np.abs(self.maxima))
+        # A mean carries rounding errors of eps times its size, so a constant column's variance need not be zero.
+        noise = (1e-14 * largest) ** 2
+        variances = np.where(variances > noise, variances, np.where(whole > noise, whole, 0.0))
+        floor = np.where(largest > 0.0, (1e-8 * largest) ** 2, 1.0)
+        return np.where(variances > 0.0, variances, floor)
+
+    def pilot(self, per_feature: bool) -> Pilot:
+        """Return the coordinates for a structure that allows a factor per feature, or only a common one."""
+        spreads = np.sqrt(np.maximum(self.squares / self.weight, self.reference_variances()))
+        exponents = np.frexp(spreads)[1].astype(np.int64)
+        if not per_feature:
+            exponents = np.full_like(exponents, exponents.max())
+        coordinates = Coordinates(self.means, exponents)
+        return Pilot(coordinates, spreads / coordinates.scale)
+
+
+@final
+@dataclass(frozen=True)
+class SummaryFold(Fold[Summary, Summary]):
+    """Counts, moments and ranges of the rows, and the `sample_rows` rows with the least random keys.
+
+    A row's key depends on (seed, position) alone, so that the sample does not depend on how the rows are read.
+    """
+
+    seed: int
+    sample_rows: int = SAMPLE_ROWS
+
+    def segment(self, chunk: Chunk) -> Summary:
+        """Return the summary of one segment, about its own mean."""
+        weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else chunk.weights
+        used = weights > 0.0
+        x = np.asarray(chunk.x, dtype=np.float64)
+        if used.all():
+            positions = np.arange(chunk.start, chunk.stop)
+        else:
+            positions = chunk.start + np.flatnonzero(used)
+            x, weights = x[used], weights[used]
+        finite = np.isfinite(x)
+        missing = np.isnan(x).sum(axis=0)
+        infinite = (~finite).sum(axis=0) - missing
+        if not finite.all():
+            x = np.where(finite, x, 0.0)
+        return self._measured(len(chunk.x), x, weights, positions, missing, infinite)
+
+    def merge(self, left: Summary, right: Summary) -> Summary:
+        """Return the summary of both (Chan, Golub & LeVeque 1979 for the moments)."""
+        if right.n_rows == 0:
+            return replace(left, rows_read=left.rows_read + right.rows_read)
+        if left.n_rows == 0:
+            return replace(right, rows_read=left.rows_read + right.rows_read)
+        weight = left.weight + right.weight
+        gap = right.means - left.means
+        return Summary(
+            left.rows_read + right.rows_read,
+            left.n_rows + right.n_rows,
+            weight,
+            left.squared_weight + right.squared_weight,
+            left.means + gap * (right.weight / weight),
+            left.squares + right.squares + np.square(gap) * (left.weight * right.weight / weight),
+            np.minimum(left.minima, right.minima),
+            np.maximum(left.maxima, right.maxima),
+            left.missing + right.missing,
+            left.infinite + right.infinite,
+            *self._sampled(
+                np.concatenate([left.sample, right.sample]),
+                np.concatenate([left.sample_weights, right.sample_weights]),
+                np.concatenate([left.keys, right.keys]),
+                np.concatenate([left.positions, right.positions]),
+            ),
+        )
+
+    def finish(self, state: Summary) -> Summary:
+        """Return the summary as it is."""
+        return state
+
+    def _measured(
+        self,
+        rows_read: int,
+        x: Array,
+        weights: Array,
+        positions: NDArray[np.int64],
+        missing: NDArray[np.int64],
+        infinite: NDArray[np.int64],
+    ) -> Summary:
+        n_rows, n_features = x.shape
+        empty = n_rows == 0
+        total = float(weights.sum())
+        base = x[0] if not empty else np.zeros(n_features)
+        with np.errstate(over="ignore", invalid="ignore"):
+            means = base + (weights @ (x - base)) / total if not empty else base
+            squares = weights @ np.square(x - means) if not empty else base
+        return Summary(
+            rows_read,
+            n_rows,
+            total,
+            float(weights @ weights),
+            means,
+            squares,
+            x.min(axis=0, initial=np.inf),
+            x.max(axis=0, initial=-np.inf),
+            missing,
+            infinite,
+            *self._sampled(x, weights, _keys(self.seed, positions), positions),
+        )
+
+    def _sampled(
+        self, rows: Array, weights: Array, keys: NDArray[np.uint64], positions: NDArray[np.int64]
+    ) -> tuple[Array, Array, NDArray[np.uint64], NDArray[np.int64]]:
+        if len(keys) > self.sample_rows:
+            chosen = np.sort(np.argpartition(keys, self.sample_rows - 1)[: self.sample_rows])
+            rows, weights, keys, positions = rows[chosen], weights[chosen], keys[chosen], positions[chosen]
+        return rows, weights, keys, positions
+
+
+def _keys(seed: int, positions: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Random 64-bit keys of row positions: the finaliser of SplitMix64 (Steele, Lea & Flood 2014)."""
+    start = np.random.default_rng([seed, 0x5EED]).integers(2**63, dtype=np.uint64)
+    z = positions.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + start
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TotalScatterFold(Fold[Array, Array]):
+    """The weighted sum of z z' over all rows, in given coordinates: what EEE needs beside means."""
+
+    coordinates: Coordinates
+
+    def segment(self, chunk: Chunk) -> Array:
+        """Return the scatter (D, D) of one segment."""
+        z = self.coordinates.inward(chunk.x)
+        return z.T @ (z if chunk.weights is None else z * chunk.weights[:, None])
+
+    def merge(self, left: Array, right: Array) -> Array:
+        """Add."""
+        return left + right
+
+    def finish(self, state: Array) -> Array:
+        """Return the symmetric part."""
+        return 0.5 * (state + state.T)

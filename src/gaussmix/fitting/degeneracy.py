@@ -1,0 +1,83 @@
+"""Which components rest on the regularization, or on too few rows, rather than on the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussmix._linalg import Array
+from gaussmix.covariance import Structure
+from gaussmix.covariance.regularization import Regularization
+from gaussmix.mixture import Mixture
+
+LARGEST_SHARE = 0.01
+"""Of a component's scatter in some direction, that the regularization may supply."""
+
+
+@final
+@dataclass(frozen=True)
+class Degeneracy:
+    """What is wrong with one component.
+
+    Parameters
+    ----------
+    component : int
+        Its position in the mixture.
+    share : float
+        Largest share, over directions, of its scatter that the regularization supplies.
+    features : tuple of int
+        The features that this direction is made of.
+    rows, least : float, int
+        Kish rows that it rests on, and the number that it would need more than.
+    """
+
+    component: int
+    share: float
+    features: tuple[int, ...]
+    rows: float
+    least: int
+
+    def sentence(self, feature_names: tuple[str, ...]) -> str:
+        """What was found and what to do, for the user."""
+        who = f"component {self.component + 1}"
+        if self.rows <= self.least:
+            return (
+                f"{who} rests on {self.rows:.3g} rows, and needs more than {self.least} for its covariance; "
+                "use fewer components, a simpler structure, or check those rows"
+            )
+        columns = ", ".join(feature_names[i] for i in self.features)
+        return (
+            f"{who} has almost no spread in {columns}: {self.share:.0%} of it there is regularization; leave out "
+            "constant or redundant columns, or use fewer components"
+        )
+
+
+def find_degenerate(
+    mixture: Mixture, structure: Structure, regularization: Regularization, mass: Array, kish_rows: Array
+) -> tuple[Degeneracy, ...]:
+    """Find the degenerate components of a mixture.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        In the coordinates of `regularization`.
+    structure, regularization : Structure, Regularization
+        With which it was fitted.
+    mass, kish_rows : array (K,)
+        Rows' worth of weight in each component, and equally weighted rows that it rests on.
+    """
+    least = max(2, structure.n_own_parameters(mixture.n_features))
+    shares, directions = regularization.shares(mixture.spread, mass)
+    wrong = np.flatnonzero((shares > LARGEST_SHARE) | (kish_rows <= least))
+    return tuple(
+        Degeneracy(int(k), float(shares[k]), _leading(directions[k]), float(kish_rows[k]), least)
+        for k in wrong
+    )
+
+
+def _leading(direction: NDArray[np.float64]) -> tuple[int, ...]:
+    size = np.abs(direction)
+    return tuple(int(i) for i in np.flatnonzero(size >= 0.3 * size.max()))

@@ -1,0 +1,50 @@
+"""The driver: reads the source once, answers every method that is still asking, and tells its caller how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from gaussmix.engine.evaluator import Evaluator
+from gaussmix.engine.expectation import Expectation
+from gaussmix.fitting.method import Conversation, Ending
+
+
+@final
+@dataclass(frozen=True)
+class Progress:
+    """How far a drive is.
+
+    Parameters
+    ----------
+    reads : int
+        Reads of the source so far.
+    asking, total : int
+        Methods still under way, and all of them.
+    """
+
+    reads: int
+    asking: int
+    total: int
+
+
+def advance(conversation: Conversation[Ending], evaluator: Evaluator) -> Progress:
+    """Read once; answer the methods that are asking.
+
+    Those that ask only for the row sample go first, for its reads cost little: so nobody waits in a read of all rows.
+    """
+    asking = conversation.asking
+    chosen = [i for i, requests in asking.items() if all(_sampled(request) for request in requests)] or list(
+        asking
+    )
+    requests = [request for index in chosen for request in asking[index]]
+    answers = evaluator.answer(requests)
+    for index in chosen:
+        count = len(asking[index])
+        mine, answers = answers[:count], answers[count:]
+        conversation.tell(index, mine)
+    return Progress(evaluator.reads, len(conversation.asking), len(conversation.results))
+
+
+def _sampled(request: object) -> bool:
+    return isinstance(request, Expectation) and request.sampled

@@ -1,0 +1,219 @@
+"""A fit from a source to a result: what `gaussmix.fit` does once its arguments are understood."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, final
+
+import numpy as np
+
+from gaussmix.covariance import Family, family
+from gaussmix.covariance.regularization import PseudoObservations, Regularization
+from gaussmix.engine.assignment import Assignment
+from gaussmix.engine.evaluator import Evaluator
+from gaussmix.errors import EmptyDataError, MissingValuesError, ScaleError, TooFewRowsError
+from gaussmix.fitting.candidate import Fitted, Recipe, candidate, model_of
+from gaussmix.fitting.drive import Progress, advance
+from gaussmix.fitting.em import begin
+from gaussmix.fitting.maximize import Collapsed, Died
+from gaussmix.fitting.method import Conversation, Method
+from gaussmix.fitting.race import Runner
+from gaussmix.fitting.result import FitResult
+from gaussmix.fitting.starts.seeds import Seeds
+from gaussmix.fitting.stopping import Reason
+from gaussmix.mixture import Mixture
+
+_STRENGTH = 1e-6
+_STRENGTH_PER_ROW = 1e-12
+_LARGEST = 1e150  # squares of larger deviations overflow
+_SMALLEST = 1e-150
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What all candidates of one source stand on.
+
+    Parameters
+    ----------
+    evaluator : Evaluator
+        Passes over the source.
+    regularization : Regularization
+        In data units.
+    seeds : Seeds
+        Starts.
+    feature_names : tuple of str
+        Names of the features, made up where the source has none.
+    facts : dict
+        What to tell about the data and the call.
+    """
+
+    evaluator: Evaluator
+    regularization: Regularization
+    seeds: Seeds
+    feature_names: tuple[str, ...]
+    facts: dict[str, Any]
+
+    @classmethod
+    def survey(
+        cls, evaluator: Evaluator, regularization: Regularization | None, seed: int, facts: dict[str, Any]
+    ) -> Self:
+        """Check the summary of a source, and prepare what every fit to it needs.
+
+        Raises
+        ------
+        EmptyDataError, MissingValuesError, ScaleError
+            When no mixture can be fitted to such rows.
+        """
+        summary, source = evaluator.summary, evaluator.source
+        names = source.feature_names or tuple(f"x{i + 1}" for i in range(source.n_features))
+        _require_rows(evaluator, names)
+        if regularization is None:
+            strength = _STRENGTH + _STRENGTH_PER_ROW * summary.weight
+            regularization = PseudoObservations(strength, summary.reference_variances())
+        return cls(evaluator, regularization, Seeds(summary, seed), names, facts)
+
+    def method(
+        self, structure: Family, n_components: int, recipe: Recipe, given: Sequence[Runner] = ()
+    ) -> Method[Fitted]:
+        """Return the method that fits one candidate; nothing where the rows cannot carry it."""
+        if not given and n_components > self.seeds.n_distinct:
+            return _infeasible(structure, n_components)
+        return candidate(
+            structure, n_components, self.evaluator, self.regularization, self.seeds, recipe, given
+        )
+
+    def result(self, fitted: Fitted) -> FitResult:
+        """Return the result for the user.
+
+        Raises
+        ------
+        TooFewRowsError
+            When there is no mixture.
+        """
+        outcome, appraisal, summary = fitted.outcome, fitted.appraisal, self.evaluator.summary
+        if outcome is None or appraisal is None:
+            raise TooFewRowsError(
+                f"{fitted.n_components} components need at least as many distinct rows, found "
+                f"{self.seeds.n_distinct} among {summary.n_rows} rows; lower the number of components"
+            )
+        names = self.evaluator.source.feature_names
+        return FitResult(
+            outcome.mixture.named(names),
+            appraisal.log_likelihood,
+            appraisal.classification,
+            appraisal.entropy,
+            summary.weight,
+            summary.n_rows,
+            fitted.n_components,
+            appraisal.mass,
+            appraisal.kish_rows,
+            appraisal.assigned,
+            outcome.passes,
+            outcome.reason is Reason.CONVERGED,
+            outcome.reason.value,
+            outcome.trace,
+            outcome.remaining,
+            fitted.starts,
+            bool(fitted.degenerate),
+            tuple(self._warnings(fitted)),
+            self.facts,
+        )
+
+    def _warnings(self, fitted: Fitted) -> list[str]:
+        outcome = fitted.outcome
+        assert outcome is not None
+        left = outcome.mixture.n_components
+        messages = [each.sentence(self.feature_names) for each in fitted.degenerate]
+        if left < fitted.n_components:
+            messages.append(
+                f"{fitted.n_components - left} of {fitted.n_components} components lost all their rows and were "
+                f"left out; use {left} components or another start"
+            )
+        if outcome.reason is Reason.MAX_PASSES:
+            messages.append(
+                f"not converged after {outcome.passes} passes (about {outcome.remaining:.2g} log-likelihood per row "
+                "left to gain); raise max_passes or tol"
+            )
+        if outcome.reason is Reason.PRECISION:
+            messages.append(
+                "stopped at the precision of float64 arithmetic; leave out redundant columns or use fewer components"
+            )
+        if outcome.reason is Reason.COLLAPSED:
+            messages.append(
+                "a covariance became singular and the last valid mixture is returned; use the default regularization, "
+                "fewer components or a simpler structure"
+            )
+        return messages
+
+
+def steps(
+    methods: Sequence[Method[Fitted]], evaluator: Evaluator
+) -> Generator[Progress, Reason | None, list[Fitted | None]]:
+    """Advance `methods` read by read; a reason sent in ends all of them with the best they have."""
+    conversation = Conversation(methods)
+    while conversation.asking:
+        reason = yield advance(conversation, evaluator)
+        if reason is not None:
+            conversation.stop_all(reason)
+    return conversation.results
+
+
+def given_start(
+    start: Mixture | Assignment, n_components: int, structure: Family, ground: Ground, recipe: Recipe
+) -> Mixture:
+    """Return the mixture that a user's start stands for, in the fit's coordinates.
+
+    Raises
+    ------
+    TooFewRowsError
+        When labels or responsibilities leave a component without rows or without spread.
+    """
+    model = model_of(structure, ground.evaluator, ground.regularization, recipe.rule)
+    if isinstance(start, Mixture):
+        return start
+    conversation = Conversation([begin(start, n_components, model)])
+    try:
+        while conversation.asking:
+            advance(conversation, ground.evaluator)
+    except (Died, Collapsed) as error:
+        raise TooFewRowsError(
+            f"the start leaves a component without rows or spread ({error}); give each of them several different rows"
+        ) from error
+    (mixture,) = conversation.results
+    assert mixture is not None
+    return mixture
+
+
+def _infeasible(structure: Family, n_components: int) -> Method[Fitted]:
+    yield from ()
+    return Fitted(structure, n_components, None, None, (), ())
+
+
+def _require_rows(evaluator: Evaluator, names: Sequence[str]) -> None:
+    summary, where = evaluator.summary, evaluator.source.description
+    if summary.n_rows == 0:
+        read = f"{summary.rows_read} rows, all of weight zero" if summary.rows_read else "no rows"
+        raise EmptyDataError(f"{where}: found {read}; at least one row with a weight above 0 is needed")
+    for counts, what in ((summary.missing, "missing"), (summary.infinite, "infinite")):
+        if counts.any():
+            listed = ", ".join(f"{names[i]} ({counts[i]})" for i in np.flatnonzero(counts))
+            cure = (
+                'drop such rows with missing="drop" (--missing drop), or fill them in'
+                if what == "missing"
+                else "replace them with numbers, or with missing values and drop those"
+            )
+            raise MissingValuesError(
+                f"{where}: {what} values in {listed} of {summary.rows_read} rows; {cure}"
+            )
+    spread = summary.standard_deviations
+    largest = np.maximum(np.abs(summary.minima), np.abs(summary.maxima))
+    with np.errstate(invalid="ignore"):
+        wrong = ~(largest < _LARGEST) | ~np.isfinite(spread) | ((largest > 0.0) & (largest < _SMALLEST))
+    if wrong.any():
+        listed = ", ".join(f"{names[i]} (up to {largest[i]:.3g})" for i in np.flatnonzero(wrong))
+        raise ScaleError(
+            f"{where}: values of {listed} are outside the range {_SMALLEST:g} to {_LARGEST:g} in which float64 can "
+            "square them; multiply the column by a constant"
+        )

@@ -1,0 +1,116 @@
+"""What a method is: a coroutine that yields requests and is sent their answers, and what it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar, final
+
+from gaussmix.engine.evaluator import Request
+from gaussmix.fitting.stopping import Reason, Stop
+from gaussmix.mixture import Mixture
+from gaussmix.statistics import Statistics
+
+Ending = TypeVar("Ending")
+
+Method = Generator[Sequence[Request], list[Any], Ending]
+"""Yields requests that one read can answer together; is sent the answers in the same order; returns its result."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How a method ended.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The best it found, in the coordinates of the fit.
+    statistics : Statistics
+        Of all rows under that mixture.
+    objective : float
+        Log-likelihood minus the regularization's penalty, of that mixture.
+    reason : Reason
+        Why it ended.
+    trace : tuple of float
+        The objective at every pass; a new segment begins after a component was re-seeded.
+    segments : tuple of int
+        Positions in the trace where segments begin.
+    remaining : float
+        Estimate of what more passes would have gained, per unit of weight.
+    """
+
+    mixture: Mixture
+    statistics: Statistics
+    objective: float
+    reason: Reason
+    trace: tuple[float, ...]
+    segments: tuple[int, ...]
+    remaining: float
+
+    @property
+    def passes(self) -> int:
+        """Number of passes made."""
+        return len(self.trace)
+
+    def ended(self, reason: Reason) -> Outcome:
+        """Return the same outcome with another reason."""
+        return replace(self, reason=reason)
+
+    def in_order(self) -> Outcome:
+        """Return the same outcome with the mixture's components by weight; its statistics are left in theirs."""
+        return replace(self, mixture=self.mixture.in_order())
+
+
+@final
+class Conversation(Generic[Ending]):
+    """Methods under way: what each is asking for, and what those that ended returned.
+
+    A method that was stopped before it had anything to return leaves None.
+    """
+
+    def __init__(self, methods: Sequence[Method[Ending]]) -> None:
+        self._methods = list(methods)
+        self.asking: dict[int, Sequence[Request]] = {}
+        self.results: list[Ending | None] = [None] * len(self._methods)
+        for index, method in enumerate(self._methods):
+            self._listen(index, method.__next__)
+
+    def tell(self, index: int, answers: list[Any]) -> None:
+        """Send one method its answers."""
+        self._listen(index, self._methods[index].send, answers)
+
+    def stop(self, index: int, reason: Reason) -> None:
+        """Tell one method to end with what it has."""
+        self._listen(index, self._methods[index].throw, Stop(reason))
+
+    def stop_all(self, reason: Reason) -> None:
+        """Tell every method to end with what it has."""
+        while self.asking:
+            for index in list(self.asking):
+                self.stop(index, reason)
+
+    def _listen(self, index: int, speak: Callable[..., Sequence[Request]], *words: Any) -> None:
+        self.asking.pop(index, None)
+        try:
+            self.asking[index] = speak(*words)
+        except StopIteration as ended:
+            self.results[index] = ended.value
+        except Stop:
+            self.results[index] = None
+
+
+def together(methods: Sequence[Method[Ending]]) -> Method[list[Ending | None]]:
+    """Run methods side by side, so that every read answers all that are still asking; return their results."""
+    conversation = Conversation(methods)
+    while conversation.asking:
+        asking = list(conversation.asking.items())
+        try:
+            answers = yield [request for _, requests in asking for request in requests]
+        except Stop as stop:
+            conversation.stop_all(stop.reason)
+            break
+        for index, requests in asking:
+            mine, answers = answers[: len(requests)], answers[len(requests) :]
+            conversation.tell(index, mine)
+    return conversation.results

@@ -1,0 +1,92 @@
+"""Many starts of one candidate: all run a little, the best are run to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+from gaussmix.fitting.em import Reseed, em
+from gaussmix.fitting.maximize import Model
+from gaussmix.fitting.method import Method, Outcome, together
+from gaussmix.fitting.stopping import Reason, StoppingRule
+from gaussmix.mixture import Mixture
+
+_HEAT_PASSES = 10
+_SURVIVING = 3  # at most; beside the favourites
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Runner:
+    """One start of a race.
+
+    Parameters
+    ----------
+    kind : str
+        How the start was found.
+    start : Mixture or Outcome
+        Where it begins.
+    favourite : bool
+        Whether it runs to the end even when others are ahead after the first heat.
+    outcome : Outcome or None
+        How it ended; None while it has not run.
+    """
+
+    kind: str
+    start: Mixture | Outcome
+    favourite: bool = False
+    outcome: Outcome | None = None
+
+
+def race(
+    runners: Sequence[Runner], model: Model, rule: StoppingRule, reseed: Reseed | None = None
+) -> Method[list[Runner]]:
+    """Run every start for a few passes, then the best and the favourites until the rule is met.
+
+    Returns
+    -------
+    list of Runner
+        All of them, in the order given, with how they ended; those that others outran say so.
+    """
+    heat = StoppingRule(rule.tol, min(_HEAT_PASSES, rule.max_passes))
+    first = yield from together([em(runner.start, model, heat, reseed) for runner in runners])
+    field = [Runner(r.kind, r.start, r.favourite, outcome) for r, outcome in zip(runners, first, strict=True)]
+    going = [i for i, runner in enumerate(field) if _unfinished(runner.outcome)]
+    going.sort(key=lambda i: -_objective(field[i].outcome))
+    chosen = {i for place, i in enumerate(going) if place < _SURVIVING or field[i].favourite}
+    if rule.max_passes > heat.max_passes and chosen:
+        order = sorted(chosen)
+        starts = [outcome for i in order if (outcome := field[i].outcome) is not None]
+        ends = yield from together([em(start, model, rule, reseed) for start in starts])
+        for i, end in zip(order, ends, strict=True):
+            field[i] = Runner(field[i].kind, field[i].start, field[i].favourite, end or field[i].outcome)
+        for i in set(going) - chosen:
+            field[i] = _outrun(field[i])
+    return field
+
+
+def winner(runners: Sequence[Runner], degenerate: Sequence[bool]) -> Runner | None:
+    """Return the runner with the highest objective among the best class: whole before dropped, sane before degenerate."""
+    ran = [(r, bad) for r, bad in zip(runners, degenerate, strict=True) if r.outcome is not None]
+    if not ran:
+        return None
+    return max(ran, key=lambda pair: (*_standing(pair[0].outcome, pair[1]), _objective(pair[0].outcome)))[0]
+
+
+def _standing(outcome: Outcome | None, degenerate: bool) -> tuple[bool, bool]:
+    assert outcome is not None
+    return outcome.reason is not Reason.DROPPED, not degenerate
+
+
+def _unfinished(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.reason in (Reason.MAX_PASSES, Reason.DROPPED)
+
+
+def _objective(outcome: Outcome | None) -> float:
+    return float("-inf") if outcome is None else outcome.objective
+
+
+def _outrun(runner: Runner) -> Runner:
+    assert runner.outcome is not None
+    return Runner(runner.kind, runner.start, runner.favourite, runner.outcome.ended(Reason.OUTRUN))

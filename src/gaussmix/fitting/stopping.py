@@ -1,0 +1,104 @@
+"""When to stop, and why a fit stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+import numpy as np
+
+_EPS = float(np.finfo(np.float64).eps)
+
+
+class Reason(Enum):
+    """Why a fit stopped; the value is its name in tables and files."""
+
+    CONVERGED = "converged"
+    """What is left to gain is below the tolerance."""
+    MAX_PASSES = "max_passes"
+    """The allowed number of passes was used up."""
+    PRECISION = "precision"
+    """The objective fell by more than rounding should allow; the best mixture before that was kept."""
+    DROPPED = "dropped"
+    """A component died again and again and was left out."""
+    COLLAPSED = "collapsed"
+    """A covariance became singular without regularization; the last valid mixture was kept."""
+    OUTRUN = "outrun"
+    """Other starts of the same candidate were ahead."""
+    PRUNED = "pruned"
+    """No plausible gain could have made this candidate the best."""
+    INTERRUPTED = "interrupted"
+    """The user stopped it."""
+    INFEASIBLE = "infeasible"
+    """There are fewer distinct rows than components, or no start gave a valid mixture."""
+
+
+class Stop(Exception):  # noqa: N818 - a message to a method, not an error
+    """Thrown into a method by its driver: end now, with the best mixture so far."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@final
+@dataclass(frozen=True)
+class StoppingRule:
+    """Stop when the gain per unit of weight, and the estimate of all that remains to gain, are below `tol` twice running.
+
+    With gain g and ratio c of successive gains, what remains is g c / (1 - c), the sum of the geometric series that Aitken's
+    method assumes (Boehning et al. 1994); for c >= 1 it is taken to be without bound.
+
+    Parameters
+    ----------
+    tol : float
+        In log-likelihood per unit of weight.
+    max_passes : int
+        Passes after which the method stops anyway.
+    """
+
+    tol: float = 1e-8
+    max_passes: int = 1000
+
+
+@final
+class Settling:
+    """Follows the objective of one method, pass by pass."""
+
+    def __init__(self, rule: StoppingRule) -> None:
+        self._rule = rule
+        self._last: float | None = None
+        self._gain = 0.0
+        self._calm = 0
+        self.remaining = float("inf")
+
+    def settled(self, objective: float, noise: float) -> bool:
+        """Take in the next objective per unit of weight; say whether the rule is met.
+
+        Parameters
+        ----------
+        objective : float
+            Per unit of weight.
+        noise : float
+            Rounding error of the objective, per unit of weight: a gain below it is none.
+        """
+        last, self._last = self._last, objective
+        if last is None:
+            return False
+        gain, before = objective - last, self._gain
+        self._gain = gain
+        if gain <= noise:
+            self.remaining = 0.0
+        elif 0.0 <= gain < before:
+            self.remaining = gain * gain / (before - gain)
+        else:
+            self.remaining = float("inf")
+        calm = gain < self._rule.tol and self.remaining < self._rule.tol
+        self._calm = self._calm + 1 if calm else 0
+        return self._calm >= 2
+
+
+def rounding_noise(magnitude: float, weight: float) -> float:
+    """Rounding error of a mean log density: a few units in the last place of its terms."""
+    return 4.0 * _EPS * magnitude / weight

@@ -1,0 +1,503 @@
+"""The Gaussian mixture as a value: ten plain NumPy lines per density, the specification of every faster kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussmix import _validation, serialization
+from gaussmix._linalg import LOG_2PI, Array, log_sum_exp, read_only
+from gaussmix.coordinates import Coordinates
+from gaussmix.covariance import Covariances, Dense, Diagonal, Scalar, family
+from gaussmix.errors import ColumnError, ModelFileError, ParameterError
+
+_STORAGES: dict[str, type[Scalar] | type[Diagonal] | type[Dense]] = {
+    "scalar": Scalar,
+    "diagonal": Diagonal,
+    "dense": Dense,
+}
+# Families of which every marginal is a member too; of others a marginal is only known to be general.
+_CLOSED_UNDER_MARGINALS = frozenset({"EII", "VII", "EEI", "VEI", "VVI", "EEE", "VEE", "VVV"})
+
+
+@final
+@dataclass(frozen=True, eq=False, init=False)
+class Mixture:
+    """A mixture of K Gaussians in D dimensions.
+
+    Parameters
+    ----------
+    weights : array (K,)
+        Mixing weights, above zero, summing to 1.
+    means : array (K, D)
+        In data units; (K,) for a single feature.
+    covariances : array (K, D, D) or Covariances
+        In squared data units; (K,) variances for a single feature.
+    structure : str, optional
+        Name of the covariance family; taken to be the general one by default.
+    feature_names : sequence of str, optional
+        Names of the features.
+
+    Raises
+    ------
+    ParameterError
+        When the weights do not sum to 1 within 1e-6, shapes do not match, or a covariance is not symmetric
+        positive definite.
+    """
+
+    weights: Array
+    centres: Array
+    spread: Covariances
+    coordinates: Coordinates
+    structure: str
+    feature_names: tuple[str, ...] | None
+
+    def __init__(
+        self,
+        weights: object,
+        means: object,
+        covariances: object,
+        *,
+        structure: str | None = None,
+        feature_names: Sequence[str] | None = None,
+    ) -> None:
+        centres = _validation.finite(means, "means")
+        centres = centres[:, None] if centres.ndim == 1 else centres
+        n_components, n_features = centres.shape
+        spread = (
+            covariances
+            if isinstance(covariances, Covariances)
+            else _checked_covariances(covariances, n_components, n_features)
+        )
+        _set(
+            self,
+            _checked_weights(weights, n_components),
+            centres,
+            spread,
+            Coordinates.identity(n_features),
+            family(structure or "VVV", n_features).name,
+            _checked_names(feature_names, n_features),
+        )
+
+    @classmethod
+    def within(
+        cls,
+        coordinates: Coordinates,
+        weights: Array,
+        centres: Array,
+        spread: Covariances,
+        structure: str,
+        feature_names: tuple[str, ...] | None = None,
+    ) -> Self:
+        """Make a mixture whose `centres` and `spread` are written in `coordinates`; nothing is checked."""
+        mixture = object.__new__(cls)
+        _set(mixture, weights, centres, spread, coordinates, structure, feature_names)
+        return mixture
+
+    # What it is
+
+    @property
+    def n_components(self) -> int:
+        """Number of components K."""
+        return self.weights.shape[0]
+
+    @property
+    def n_features(self) -> int:
+        """Number of features D."""
+        return self.centres.shape[1]
+
+    @property
+    def means(self) -> Array:
+        """Component means (K, D), in data units."""
+        return self.coordinates.outward(self.centres)
+
+    @property
+    def covariances(self) -> Array:
+        """Component covariances (K, D, D), in squared data units."""
+        dense = self.spread.scaled(self.coordinates.scale).dense()
+        return np.broadcast_to(dense, (self.n_components, *dense.shape[1:])).copy()
+
+    @property
+    def standard_deviations(self) -> Array:
+        """Component standard deviations (K, D), in data units."""
+        deviations = np.sqrt(self.spread.variances()) * self.coordinates.scale
+        return np.broadcast_to(deviations, self.centres.shape).copy()
+
+    @property
+    def n_parameters(self) -> int:
+        """Free parameters: weights, means, and those of the covariance family."""
+        covariance = family(self.structure, self.n_features).n_parameters(self.n_components, self.n_features)
+        return self.n_components - 1 + self.centres.size + covariance
+
+    def __repr__(self) -> str:
+        return f"<Mixture {self.structure}: {self.n_components} components, {self.n_features} features>"
+
+    # What it says of rows
+
+    def component_log_prob(self, x: Any) -> Array:
+        """Log of mixing weight times component density, of every row and component.
+
+        Parameters
+        ----------
+        x : array (N, D) or dataframe
+            Rows in data units; a dataframe's columns are matched by name.
+
+        Returns
+        -------
+        array (N, K)
+        """
+        z = self._inward(x)
+        constants = np.log(self.weights) - 0.5 * self.n_features * LOG_2PI - self.coordinates.log_jacobian
+        constants = constants - 0.5 * self.spread.log_determinants()
+        log_prob = np.empty((z.shape[0], self.n_components))
+        with np.errstate(over="ignore"):
+            for k in range(self.n_components):
+                white = self.spread.whiten(k, z - self.centres[k])
+                log_prob[:, k] = constants[k] - 0.5 * np.square(white).sum(axis=1)
+        return log_prob
+
+    def log_prob(self, x: Any) -> Array:
+        """Log density (N,) of every row.
+
+        Parameters
+        ----------
+        x : array (N, D) or dataframe
+            Rows in data units; a dataframe's columns are matched by name.
+        """
+        return log_sum_exp(self.component_log_prob(x))
+
+    def responsibilities(self, x: Any) -> Array:
+        """Probabilities (N, K) that a row came from each component.
+
+        A row so far out that every density underflows belongs to the component nearest by Mahalanobis distance.
+
+        Parameters
+        ----------
+        x : array (N, D) or dataframe
+            Rows in data units; a dataframe's columns are matched by name.
+        """
+        log_prob = self.component_log_prob(x)
+        total = log_sum_exp(log_prob)
+        far = ~np.isfinite(total)
+        responsibilities = np.exp(log_prob - np.where(far, 0.0, total)[:, None])
+        if far.any():
+            nearest = self._distances(self._inward(x)[far]).argmin(axis=1)
+            responsibilities[far] = np.eye(self.n_components)[nearest]
+        return responsibilities
+
+    def predict(self, x: Any) -> NDArray[np.int64]:
+        """Most probable component (N,) of every row.
+
+        Parameters
+        ----------
+        x : array (N, D) or dataframe
+            Rows in data units; a dataframe's columns are matched by name.
+        """
+        return self.responsibilities(x).argmax(axis=1)
+
+    def _inward(self, x: Any) -> Array:
+        return self.coordinates.inward(_validation.rows(x, self.n_features, self.feature_names))
+
+    def _distances(self, z: Array) -> Array:
+        """Mahalanobis distances (N, K), by norms that do not overflow."""
+        distances = np.empty((z.shape[0], self.n_components))
+        for k in range(self.n_components):
+            white = self.spread.whiten(k, z - self.centres[k])
+            largest = np.abs(white).max(axis=1, keepdims=True)
+            scaled = white / np.where(largest > 0.0, largest, 1.0)
+            distances[:, k] = largest[:, 0] * np.sqrt(np.square(scaled).sum(axis=1))
+        return distances
+
+    # What can be drawn and derived from it
+
+    def sample(self, n_rows: int, rng: np.random.Generator | int | None = None) -> Array:
+        """Draw independent rows.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of rows N.
+        rng : numpy Generator or seed, optional
+            Source of randomness.
+
+        Returns
+        -------
+        array (N, D)
+            In data units.
+        """
+        return self.sample_labelled(n_rows, rng)[0]
+
+    def sample_labelled(
+        self, n_rows: int, rng: np.random.Generator | int | None = None
+    ) -> tuple[Array, NDArray[np.int64]]:
+        """Draw independent rows (N, D) and the components (N,) that they came from."""
+        n_rows = _validation.positive_integer(n_rows, "n_rows", least=0)
+        rng = np.random.default_rng(rng)
+        labels = rng.choice(self.n_components, size=n_rows, p=self.weights / self.weights.sum())
+        white = rng.standard_normal((n_rows, self.n_features))
+        z = np.empty_like(white)
+        for k in range(self.n_components):
+            mine = labels == k
+            z[mine] = self.centres[k] + self.spread.color(k, white[mine])
+        return self.coordinates.outward(z), labels.astype(np.int64)
+
+    def marginal(self, features: Sequence[str | int]) -> Mixture:
+        """Return the mixture of some of the features.
+
+        Parameters
+        ----------
+        features : sequence of str or int
+            Names or positions, in the order wanted.
+
+        Raises
+        ------
+        ColumnError
+            When one is unknown or named twice.
+        """
+        chosen = self._positions(features)
+        structure = self.structure
+        if structure not in _CLOSED_UNDER_MARGINALS:
+            structure = "VVI" if structure == "EVI" else "VVV"
+        return Mixture.within(
+            self.coordinates.select(chosen),
+            self.weights,
+            self.centres[:, chosen],
+            self.spread.select(chosen),
+            family(structure, len(chosen)).name if self.n_features > 1 else self.structure,
+            self._names(chosen),
+        )
+
+    def condition(self, values: Mapping[str | int, float]) -> Mixture:
+        """Return the mixture of the remaining features, given the values of some.
+
+        Parameters
+        ----------
+        values : mapping from feature name or position to value
+            In data units; at least one feature must remain.
+
+        Raises
+        ------
+        ColumnError
+            When a feature is unknown, or none remains.
+        """
+        given = self._positions(list(values))
+        rest = np.setdiff1d(np.arange(self.n_features), given)
+        if len(rest) == 0:
+            raise ColumnError("every feature is given a value; leave at least one out")
+        at = self.coordinates.select(given).inward(_validation.finite([list(values.values())], "values"))
+        ordered = np.concatenate([given, rest])
+        factors = self.spread.scaled(np.ones(self.n_features)).select(ordered)
+        lower = np.broadcast_to(
+            Dense.from_matrices(factors.dense()).factors
+            if not isinstance(factors, Dense)
+            else factors.factors,
+            (self.n_components, self.n_features, self.n_features),
+        )
+        n_given = len(given)
+        white = np.stack(
+            [
+                self.spread.select(given).whiten(k, at - self.centres[k, given])[0]
+                for k in range(self.n_components)
+            ]
+        )
+        centres = self.centres[:, rest] + (lower[:, n_given:, :n_given] @ white[:, :, None])[:, :, 0]
+        shares = self.marginal(given.tolist()).responsibilities(self.coordinates.select(given).outward(at))[0]
+        keep = np.flatnonzero(shares > 0.0)
+        spread = Dense(len(rest), lower[keep][:, n_given:, n_given:])
+        return Mixture.within(
+            self.coordinates.select(rest),
+            shares[keep] / shares[keep].sum(),
+            centres[keep],
+            spread,
+            family("VVV", len(rest)).name,
+            self._names(rest),
+        )
+
+    def take(self, components: NDArray[np.int64]) -> Mixture:
+        """Return the mixture with its components in another order."""
+        return Mixture.within(
+            self.coordinates,
+            self.weights[components],
+            self.centres[components],
+            self.spread.take(components),
+            self.structure,
+            self.feature_names,
+        )
+
+    def in_order(self) -> Mixture:
+        """Components by weight, largest first, ties by mean."""
+        keys = [*self.centres.T[::-1], -self.weights]
+        return self.take(np.lexsort(keys))
+
+    def expressed_in(self, coordinates: Coordinates) -> Mixture:
+        """Return the same mixture, written in other coordinates."""
+        if self.coordinates.same_as(coordinates):
+            return self
+        mine, units = self.coordinates, np.ldexp(1.0, self.coordinates.exponents - coordinates.exponents)
+        offset = np.ldexp(mine.origin - coordinates.origin, -coordinates.exponents)
+        return Mixture.within(
+            coordinates,
+            self.weights,
+            self.centres * units + offset,
+            self.spread.scaled(units),
+            self.structure,
+            self.feature_names,
+        )
+
+    def named(self, feature_names: tuple[str, ...] | None) -> Mixture:
+        """Return the same mixture with other feature names."""
+        return Mixture.within(
+            self.coordinates, self.weights, self.centres, self.spread, self.structure, feature_names
+        )
+
+    def _positions(self, features: Sequence[str | int]) -> NDArray[np.int64]:
+        names = self.feature_names or ()
+        known: dict[str | int, int] = {name: i for i, name in enumerate(names)}
+        known |= {i: i for i in range(self.n_features)}
+        unknown = [feature for feature in features if feature not in known]
+        if unknown or len(features) == 0:
+            what = ", ".join(names) if names else f"positions 0..{self.n_features - 1}"
+            raise ColumnError(f"no feature {unknown}; the mixture has {what}")
+        positions = np.array([known[feature] for feature in features], dtype=np.int64)
+        if len(np.unique(positions)) < len(positions):
+            raise ColumnError(f"a feature is named twice in {list(features)}")
+        return positions
+
+    def _names(self, positions: NDArray[np.int64]) -> tuple[str, ...] | None:
+        return None if self.feature_names is None else tuple(self.feature_names[i] for i in positions)
+
+    # Where it is kept
+
+    def save(self, path: str | Path, *, facts: Mapping[str, Any] | None = None) -> None:
+        """Write the mixture, to the bit, to one safetensors file.
+
+        Parameters
+        ----------
+        path : path
+            Replaced atomically where it exists.
+        facts : mapping, optional
+            JSON-ready facts about the fit, kept in the header.
+        """
+        storage = next(name for name, cls in _STORAGES.items() if isinstance(self.spread, cls))
+        header = {
+            "structure": self.structure,
+            "storage": storage,
+            "feature_names": None if self.feature_names is None else list(self.feature_names),
+            "facts": dict(facts or {}),
+        }
+        arrays = {
+            "weights": self.weights,
+            "centres": self.centres,
+            "spread": self.spread.arrays,
+            "origin": self.coordinates.origin,
+            "exponents": self.coordinates.exponents,
+        }
+        serialization.write(path, arrays, header, kind="model")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a mixture written by `save`.
+
+        Raises
+        ------
+        ModelFileError
+            When the file is not a gaussmix model, is damaged, or comes from a newer release.
+        """
+        return cls.load_with_facts(path)[0]
+
+    @classmethod
+    def load_with_facts(cls, path: str | Path) -> tuple[Self, dict[str, Any]]:
+        """Read a mixture and the facts about its fit."""
+        arrays, header = serialization.read(path, kind="model")
+        try:
+            return _from_file(cls, arrays, header), dict(header["facts"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"{path}: the file says it is a gaussmix model, but its content does not fit together ({error}); "
+                "it was damaged or edited: save the model again"
+            ) from error
+
+
+def _set(mixture: Mixture, *values: object) -> None:
+    names = ("weights", "centres", "spread", "coordinates", "structure", "feature_names")
+    for name, value in zip(names, values, strict=True):
+        object.__setattr__(mixture, name, read_only(value) if isinstance(value, np.ndarray) else value)
+
+
+def _from_file(cls: type[Mixture], arrays: dict[str, Any], header: dict[str, Any]) -> Mixture:
+    """Put a mixture together from checked parts; any inconsistency is a ValueError."""
+    centres, weights, spread = arrays["centres"], arrays["weights"], arrays["spread"]
+    n_components, n_features = centres.shape
+    shape = {"scalar": (), "diagonal": (n_features,), "dense": (n_features, n_features)}[header["storage"]]
+    for array, expected in (
+        (weights, (n_components,)),
+        (arrays["origin"], (n_features,)),
+        (arrays["exponents"], (n_features,)),
+        (spread[:1], (1, *shape)),
+    ):
+        if array.shape != expected:
+            raise ValueError(f"expected an array of shape {expected}, found {array.shape}")
+    if len(spread) not in (1, n_components) or not all(np.isfinite(a).all() for a in arrays.values()):
+        raise ValueError("values are not finite, or covariances are missing")
+    diagonal = np.diagonal(spread, axis1=1, axis2=2) if header["storage"] == "dense" else spread
+    if (diagonal <= 0.0).any() or (weights <= 0.0).any() or abs(weights.sum() - 1.0) > 1e-6:
+        raise ValueError("weights or variances are not positive, or the weights do not sum to 1")
+    if np.abs(arrays["exponents"]).max() > 1000:
+        raise ValueError("exponents out of range")
+    return cls.within(
+        Coordinates(arrays["origin"], arrays["exponents"].astype(np.int64)),
+        weights,
+        centres,
+        _STORAGES[header["storage"]](n_features, np.tril(spread) if header["storage"] == "dense" else spread),
+        family(header["structure"], n_features).name,
+        _checked_names(header["feature_names"], n_features),
+    )
+
+
+def _checked_weights(values: object, n_components: int) -> Array:
+    weights = _validation.finite(values, "weights")
+    if weights.shape != (n_components,):
+        raise ParameterError(
+            f"weights: expected one for each of the {n_components} means, found shape {weights.shape}"
+        )
+    if (weights <= 0.0).any() or abs(weights.sum() - 1.0) > 1e-6:
+        raise ParameterError(
+            f"weights must be above 0 and sum to 1; found {weights.tolist()}, sum {weights.sum():.9g}"
+        )
+    return weights / weights.sum()
+
+
+def _checked_covariances(values: object, n_components: int, n_features: int) -> Covariances:
+    matrices = _validation.finite(values, "covariances")
+    if n_features == 1 and matrices.ndim == 1:
+        matrices = matrices[:, None, None]
+    expected = (n_components, n_features, n_features)
+    if matrices.shape != expected:
+        raise ParameterError(f"covariances: expected shape {expected}, found {matrices.shape}")
+    scale = np.abs(matrices).max(axis=(1, 2), keepdims=True)
+    if (np.abs(matrices - np.swapaxes(matrices, 1, 2)) > 1e-8 * scale).any():
+        raise ParameterError("covariances: every matrix must be symmetric")
+    for k in range(n_components):
+        try:
+            np.linalg.cholesky(matrices[k])
+        except np.linalg.LinAlgError as error:
+            least = np.linalg.eigvalsh(matrices[k])[0]
+            raise ParameterError(
+                f"covariances[{k}] is not positive definite: its least eigenvalue is {least:.3g}; "
+                "add a small positive number to its diagonal"
+            ) from error
+    return Dense.from_matrices(matrices)
+
+
+def _checked_names(names: Sequence[str] | None, n_features: int) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    checked = tuple(str(name) for name in names)
+    if len(checked) != n_features or len(set(checked)) != n_features:
+        raise ParameterError(f"feature_names: expected {n_features} different names, found {checked}")
+    return checked

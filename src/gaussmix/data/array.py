@@ -44,13 +44,10 @@ class ArrayTable(Table):
         _require_real(array, description)
         if array.ndim not in (1, 2):
             raise ShapeError(
-                f"{description} has {array.ndim} dimensions, shape {array.shape}; expected (rows, columns). "
-                "Reshape it."
+                f"{description} has {array.ndim} dimensions, shape {array.shape}; expected (rows, columns). Reshape it."
             )
         if array.size == 0:
-            raise EmptyDataError(
-                f"{description} is empty, shape {array.shape}. Give at least one row and one column."
-            )
+            raise EmptyDataError(f"{description} is empty, shape {array.shape}. Give at least one row and one column.")
         if not isinstance(array, np.ma.MaskedArray):
             array = array.view(np.ndarray)
         self._array = array if array.ndim == 2 else array[:, None]
@@ -136,11 +133,7 @@ def _first_stranger(array: AnyArray) -> str:
     """Where the first value stands that is not a number, for the message."""
     for index, value in np.ndenumerate(array):
         if not _is_number(value):
-            place = (
-                f"row {index[0]}" + (f", column {index[1]}" if len(index) > 1 else "")
-                if index
-                else "the value"
-            )
+            place = f"row {index[0]}" + (f", column {index[1]}" if len(index) > 1 else "") if index else "the value"
             return f" ({place}, counting from 0: {str(value)!r:.60})"
     return ""
 
@@ -199,20 +192,8 @@ def npy_file(path: Path) -> ArrayTable:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError) as error:
-        if _holds_nothing(path):
-            raise EmptyDataError(
-                f"{path} holds an empty array. Give at least one row and one column."
-            ) from error
         raise SourceError(
             f"{path} is not a usable .npy file: {error} "
             "Write it again with numpy.save(path, array) from an array of numbers."
         ) from error
     return ArrayTable(array, str(path))
-
-
-def _holds_nothing(path: Path) -> bool:
-    """Whether the file is a sound .npy file of an empty array, which cannot be mapped."""
-    try:
-        return np.load(path, allow_pickle=False).size == 0
-    except (OSError, ValueError, EOFError, SyntaxError):
-        return False

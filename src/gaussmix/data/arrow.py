@@ -23,6 +23,9 @@ Columns: TypeAlias = Iterator[Sequence[ArrowArray]]
 Batches = Callable[[Sequence[int]], Columns]
 """Read the columns at some positions once, in that order, a piece of all of them at a time."""
 
+STREAMED_BYTES = 2**20
+"""Bytes of a Parquet column that are held at once; without this, whole row groups are read ahead."""
+
 
 @final
 class ArrowTable(Table):
@@ -209,7 +212,7 @@ def _parquet_batches(path: Path, names: Sequence[str], positions: Sequence[int])
     import pyarrow.parquet as parquet
 
     wanted = [names[i] for i in positions]
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=STREAMED_BYTES) as file:
         for batch in file.iter_batches(batch_size=ROWS_PER_READ, columns=wanted, use_threads=False):
             yield [batch.column(name) for name in wanted]
 
@@ -233,8 +236,7 @@ def _refuse_feather_1(path: Path) -> None:
         magic = file.read(4)
     if magic == b"FEA1":
         raise SourceError(
-            f"{path} is in the first Feather format. "
-            "Write it again with pyarrow.feather.write_feather(table, path)."
+            f"{path} is in the first Feather format. Write it again with pyarrow.feather.write_feather(table, path)."
         )
 
 

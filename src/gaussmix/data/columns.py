@@ -72,8 +72,7 @@ def _position(feature: SupportsIndex, n_columns: int, description: str) -> int:
         ) from None
     if not 0 <= position < n_columns:
         raise ColumnError(
-            f"{description} has {n_columns} columns, and no column {position}: "
-            f"positions run from 0 to {n_columns - 1}."
+            f"{description} has {n_columns} columns, and no column {position}: positions run from 0 to {n_columns - 1}."
         )
     return position
 
@@ -98,8 +97,7 @@ def choose_features(table: Table, features: Features | None, weight: int | None)
         _require_distinct(table, chosen)
     if weight is not None and weight in chosen:
         raise ColumnError(
-            f"column {table.label(weight)} holds the weights, so it cannot be a feature too. "
-            "Leave it out of features."
+            f"column {table.label(weight)} holds the weights, so it cannot be a feature too. Leave it out of features."
         )
     if not chosen:
         raise EmptyDataError(f"{table.description} has no feature columns. Give data with at least one.")

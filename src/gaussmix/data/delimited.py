@@ -15,8 +15,11 @@ from gaussmix.data.layout import MISSING, Layout, is_missing, is_number, layout_
 from gaussmix.data.table import Refusal, Rows, Table
 from gaussmix.errors import DataError, DataWarning, NotNumericError, SourceError
 
-BLOCK_BYTES = 4 * 2**20
-"""Text that pyarrow parses at once; larger blocks were no quicker."""
+BLOCK_BYTES = 2**20
+"""Text that pyarrow parses at once; larger blocks were no quicker, and several are read ahead."""
+
+CELL_BYTES = 64
+"""A generous mean size of a cell in a very wide file."""
 
 
 @final
@@ -82,7 +85,7 @@ class DelimitedTable(Table):
         return is_missing(cell) or is_number(cell, self._layout.decimal)
 
     def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
-        """Read all rows once, a few megabytes of text at a time.
+        """Read all rows once, a megabyte of text at a time.
 
         Raises
         ------
@@ -111,11 +114,12 @@ class DelimitedTable(Table):
         layout = self._layout
         keys = [str(i) for i in range(self.n_columns)]  # positions, since names may be repeated
         chosen = [str(i) for i in wanted]
+        block = max(BLOCK_BYTES, CELL_BYTES * self.n_columns)  # no line may be longer than a block
         spaced = [*MISSING, *(f" {word}" for word in MISSING), *(f"{word} " for word in MISSING)]
         reader = arrow_csv.open_csv(
             self._path,
             read_options=arrow_csv.ReadOptions(
-                use_threads=False, block_size=BLOCK_BYTES, column_names=keys, skip_rows=layout.skipped
+                use_threads=False, block_size=block, column_names=keys, skip_rows=layout.skipped
             ),
             parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(

@@ -71,17 +71,13 @@ def _parquet_files(folder: Path) -> list[Path]:
     if files:
         return files
     others = sorted({file.suffix for file in folder.iterdir() if file.suffix in READERS})
-    hint = (
-        f"Give a glob, such as {folder / ('*' + others[0])}." if others else "Give a file, or another folder."
-    )
+    hint = f"Give a glob, such as {folder / ('*' + others[0])}." if others else "Give a file, or another folder."
     raise SourceError(f"{folder} is a folder without Parquet files. {hint}")
 
 
 def _not_found(path: Path) -> SourceError:
     if not path.parent.is_dir():
-        return SourceError(
-            f"there is no file {path}: its folder {path.parent} does not exist. Check the path."
-        )
+        return SourceError(f"there is no file {path}: its folder {path.parent} does not exist. Check the path.")
     close = get_close_matches(path.name, [other.name for other in path.parent.iterdir()], n=3)
     hint = f"Did you mean {', '.join(close)}?" if close else "Check the path."
     return SourceError(f"there is no file {path}. {hint}")
@@ -198,9 +194,7 @@ class _Concatenated(Table):
             refused = table.refusals(places)
             if refused:
                 back = dict(zip(places, positions, strict=True))
-                return [
-                    Refusal(back[r.position], f"{r.kind} in {table.description}", r.example) for r in refused
-                ]
+                return [Refusal(back[r.position], f"{r.kind} in {table.description}", r.example) for r in refused]
         return []
 
     def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
@@ -222,6 +216,5 @@ class _Concatenated(Table):
             return positions_of(wanted, table.names, table.n_columns, table.description)
         except ColumnError as error:
             raise ColumnError(
-                f"{error} Files read together must share the columns in use: "
-                "name the shared ones in features=[...]."
+                f"{error} Files read together must share the columns in use: name the shared ones in features=[...]."
             ) from error

@@ -138,9 +138,7 @@ def frame_from(data: object) -> FrameTable | None:
             "Give every column its own name."
         ) from error
     if isinstance(frame, nw.LazyFrame):
-        how = next(
-            (name for name in ("collect", "compute", "to_arrow_table") if hasattr(data, name)), "collect"
-        )
+        how = next((name for name in ("collect", "compute", "to_arrow_table") if hasattr(data, name)), "collect")
         raise SourceError(
             f"a {type(data).__name__} has no rows yet and would be computed again at every pass. "
             f"Compute it first: pass data.{how}(), or write it to Parquet and pass the path."

@@ -1,4 +1,4 @@
-"""How a delimited text file is written: its delimiter, header and decimal mark, from its first megabyte."""
+"""How a delimited text file is written: its delimiter, header and decimal mark, from its first rows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import IO, cast, final
 
 from gaussmix.errors import EmptyDataError, SourceError
 
-SAMPLED_BYTES = 2**20
 SAMPLED_ROWS = 200
+"""Rows that are looked at before a file is read."""
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "-nan", "null", "NULL", "None", "<NA>", "?")
 """Cells that mean: no value here."""
@@ -76,16 +77,12 @@ def records(path: Path, delimiter: str) -> Iterator[Record]:
     """Read all rows of a file, skipping blank lines: slow, for samples and for finding what is wrong."""
     with open_bytes(path) as file:
         text = TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-        yield from _records(text, delimiter)
-
-
-def _records(lines: Iterator[str] | TextIOWrapper, delimiter: str) -> Iterator[Record]:
-    reader = csv.reader(lines, delimiter=delimiter)
-    line = 1
-    for cells in reader:
-        if cells and cells != [""]:
-            yield line, cells
-        line = reader.line_num + 1
+        reader = csv.reader(text, delimiter=delimiter)
+        line = 1
+        for cells in reader:
+            if cells:
+                yield line, cells
+            line = reader.line_num + 1
 
 
 def layout_of(path: Path) -> Layout:
@@ -99,13 +96,11 @@ def layout_of(path: Path) -> Layout:
         If it is no text in UTF-8, or its first rows differ in length.
     """
     try:
-        lines = _first_lines(path)
-        delimiter = _delimiter(lines, tab_first=".tsv" in path.suffixes)
-        rows = _sample(lines, delimiter)
+        _require_text(path)
+        delimiter = _delimiter(path)
+        rows = list(islice(records(path, delimiter), SAMPLED_ROWS))
     except (OSError, EOFError, csv.Error) as error:
-        raise SourceError(
-            f"{path} cannot be read as text: {error}. Write it again as UTF-8 CSV or Parquet."
-        ) from error
+        raise SourceError(f"{path} cannot be read as text: {error}. Write it again as UTF-8 CSV or Parquet.") from error
     if not rows:
         raise EmptyDataError(f"{path} is empty. Give a file with a header line and at least one row.")
     decimal = _decimal(rows, delimiter)
@@ -117,37 +112,33 @@ def layout_of(path: Path) -> Layout:
     return Layout(delimiter, decimal, _names(rows[0][1], header), header, data[0][0] - 1, tuple(data))
 
 
-def _first_lines(path: Path) -> list[str]:
-    """Lines of the first megabyte, a line cut off at its end left out."""
+def _require_text(path: Path) -> None:
     with open_bytes(path) as file:
-        start = file.read(SAMPLED_BYTES)
+        start = file.read(4096)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
         raise SourceError(f"{path} is not text in UTF-8 (it may be UTF-16, or binary). Save it as UTF-8 CSV.")
-    lines = start.decode("utf-8-sig", errors="replace").splitlines(keepends=True)
-    return lines[:-1] if len(start) == SAMPLED_BYTES and len(lines) > 1 else lines
 
 
-def _sample(lines: Sequence[str], delimiter: str) -> list[Record]:
-    rows: list[Record] = []
-    for record in _records(iter(lines), delimiter):
-        rows.append(record)
-        if len(rows) > SAMPLED_ROWS:
-            break
-    return rows
-
-
-def _delimiter(lines: Sequence[str], tab_first: bool) -> str:
+def _delimiter(path: Path) -> str:
     """Return the character that cuts every sampled row into the same number of cells.
 
     A semicolon that does so wins over a comma, which is the decimal mark in such files.
     """
-    widths = {mark: [len(cells) for _, cells in _sample(lines, mark)] for mark in ("\t", ";", ",", " ")}
+    widths = {mark: _widths(path, mark) for mark in ("\t", ";", ",", " ")}
     even = [mark for mark, found in widths.items() if found and found[0] > 1 and len(set(found)) == 1]
     if even:
         return even[0]
-    if tab_first:
+    if ".tsv" in path.suffixes:
         return "\t"
     return max((",", ";", "\t"), key=lambda mark: widths[mark][0] if widths[mark] else 0)
+
+
+def _widths(path: Path, mark: str) -> list[int]:
+    """Numbers of cells in the sampled rows; none where a wrong delimiter makes cells of absurd length."""
+    try:
+        return [len(cells) for _, cells in islice(records(path, mark), SAMPLED_ROWS)]
+    except csv.Error:
+        return []
 
 
 def _decimal(rows: Sequence[Record], delimiter: str) -> str:

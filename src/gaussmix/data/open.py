@@ -67,9 +67,7 @@ def open_source(
     else:
         source = opened if features is None else Columns(opened, features)
         if isinstance(weights, str):
-            raise ParameterError(
-                "weights names a column, but a Source has only features. Give an array (rows,)."
-            )
+            raise ParameterError("weights names a column, but a Source has only features. Give an array (rows,).")
     if weights is not None and not isinstance(weights, str):
         source = Weighted(source, weights)
     return DropMissing(source) if missing == "drop" else source
@@ -177,6 +175,5 @@ def _open_object(data: object) -> Table:
     if hasattr(data, "__array__"):
         return array_from(data, kind)
     raise SourceError(
-        f"rows cannot be read from a {kind}. "
-        "Give an array (rows, columns), a dataframe, an Arrow table, or a path."
+        f"rows cannot be read from a {kind}. Give an array (rows, columns), a dataframe, an Arrow table, or a path."
     )

@@ -60,7 +60,5 @@ def _joined(parts: list[Chunk]) -> Chunk:
         return parts[0]
     weights = None
     if any(part.weights is not None for part in parts):
-        weights = np.concatenate(
-            [np.ones(part.x.shape[0]) if part.weights is None else part.weights for part in parts]
-        )
+        weights = np.concatenate([np.ones(part.x.shape[0]) if part.weights is None else part.weights for part in parts])
     return Chunk(np.concatenate([part.x for part in parts]), weights, parts[0].start)

@@ -119,9 +119,7 @@ class Weighted(Derived):
             if stop > n_weights:
                 raise self._mismatch(f"at least {stop}")
             if chunk.weights is not None:
-                raise WeightError(
-                    f"{self.description} carries weights of its own. Give weights in one place only."
-                )
+                raise WeightError(f"{self.description} carries weights of its own. Give weights in one place only.")
             yield from masked(Chunk(chunk.x, self._weights[chunk.start : stop], chunk.start), ROWS_PER_READ)
         if stop != n_weights:
             raise self._mismatch(str(stop))
@@ -131,6 +129,28 @@ class Weighted(Derived):
             f"there are {self._weights.size} weights for {rows} rows of {self.description}; "
             "expected one weight per row."
         )
+
+
+@final
+class Scaled(Derived):
+    """Rows with all weights times one factor.
+
+    Parameters
+    ----------
+    source : Source
+    factor : float
+        Above zero.
+    """
+
+    def __init__(self, source: Source, factor: float) -> None:
+        super().__init__(source)
+        self._factor = factor
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read all rows once, in order."""
+        for chunk in self._source.chunks():
+            weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else chunk.weights
+            yield Chunk(chunk.x, weights * self._factor, chunk.start)
 
 
 @final

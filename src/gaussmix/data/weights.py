@@ -28,13 +28,11 @@ def weight_array(weights: object) -> NDArray[np.float64]:
         array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise WeightError(
-            f"weights cannot be read as numbers ({error}). "
-            "Give one non-negative number per row, or a column's name."
+            f"weights cannot be read as numbers ({error}). Give one non-negative number per row, or a column's name."
         ) from error
     if array.ndim != 1:
         raise ShapeError(
-            f"weights have shape {array.shape}; expected (rows,), one number per row. "
-            "Flatten them with .ravel()."
+            f"weights have shape {array.shape}; expected (rows,), one number per row. Flatten them with .ravel()."
         )
     require_some(total_weight(array, 0, "weights"), "weights")
     array.flags.writeable = False

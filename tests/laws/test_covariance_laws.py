@@ -28,7 +28,7 @@ ITERATED = ("VEI", "VEE", "VEV", *HARD)
 
 # Of the objective's terms, relative: factors of the worst scatters drawn (condition 1e10) keep 1e-16 * 1e5.
 ROUNDING = 1e-9
-# Of entries of a covariance, relative to its diagonal: eigenvectors lose a further factor where eigenvalues are close.
+# Of entries of a covariance, relative: eigenvectors lose a further factor where eigenvalues are close.
 ENTRIES = 1e-6
 
 
@@ -41,7 +41,7 @@ class Case:
 
 
 def wishart(rng: np.random.Generator, n_components: int, n_features: int, spread: float) -> Scatter:
-    """Scatters with axes of lengths exp(spread * normal), of condition 1e10 at most, and uneven, fractional masses."""
+    """Scatters with axes of lengths exp(spread * normal), condition 1e10 at most, and uneven masses."""
     shape = (n_components, n_features, n_features)
     rotations = np.linalg.qr(rng.standard_normal(shape))[0]
     logs = np.clip(spread * rng.standard_normal((n_components, 1, n_features)), -4.5, 4.5)
@@ -86,7 +86,7 @@ def rotation(rng: np.random.Generator, count: int, n_features: int, size: float)
 
 
 def perturbed(family: Family, roots: np.ndarray, common: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Roots of a random member of `family` near that of `roots`; `common` (D, D) is the shared orientation."""
+    """Roots of a random member of `family` near that of `roots`; `common` (D, D) is the shared axes."""
     n_components, n_features, _ = roots.shape
     size = 10.0 ** rng.uniform(-4, -0.5)
 
@@ -126,8 +126,7 @@ def assert_in_family(family: Family, covariances: Covariances, n_components: int
     assert type(covariances) is expected
     assert covariances.n_groups == (1 if "V" not in family.name else n_components)
     roots = roots_of(covariances, n_components)
-    vectors, lengths, _ = np.linalg.svd(roots)
-    logs = np.log(lengths)
+    logs = np.log(np.linalg.svd(roots)[1])
     volumes = logs.mean(axis=1, keepdims=True)
     if family.volume == "E":
         np.testing.assert_allclose(volumes, volumes[:1].repeat(n_components, 0), atol=1e-9)

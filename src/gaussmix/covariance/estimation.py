@@ -1,12 +1,12 @@
 """Maximum likelihood covariances of the fourteen families, from the components' masses and scatters.
 
-Every estimate maximises sum_k [-n_k/2 log|Sigma_k| - tr(Sigma_k^-1 W_k)/2] over its family (Celeux & Govaert 1995,
-"Gaussian parsimonious clustering models", Pattern Recognition 28, whose section 2 derives the conditions solved
-here). Ten families have closed forms. VEI, VEE and VEV are convex in the log volumes and are solved by Newton's method
-to rounding. EVE and VVE may have several optima; `orientation` finds theirs.
+Every estimate maximises sum_k [-n_k/2 log|Sigma_k| - tr(Sigma_k^-1 W_k)/2] over its family (Celeux & Govaert
+1995, "Gaussian parsimonious clustering models", Pattern Recognition 28, derives the conditions solved here).
+Nine families have closed forms. VEI, VEE and VEV are convex in the log volumes and are solved by Newton's
+method, to rounding. EVE and VVE may have several optima; `orientation` finds theirs.
 
-Scatters enter through their factors and determinants through logs, so that neither the units of the data nor a
-narrow component costs digits: a factor has only the square root of its matrix's condition number.
+Scatters enter through their factors, and determinants through logs, so that neither the units of the data nor
+a narrow component costs digits: a factor has only the square root of its matrix's condition number.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from functools import partial
 import numpy as np
 
 from gaussmix._linalg import Array, factor_of_root, log_determinants
+from gaussmix.covariance.descent import log_spreads
 from gaussmix.covariance.orientation import (
     EqualVolume,
     VariableVolume,
     axes,
     find_orientation,
-    log_spreads,
     orientations_of,
 )
 from gaussmix.covariance.scatter import Scatter
@@ -110,7 +110,7 @@ def _evv(scatter: Scatter) -> Covariances:
 
 
 def _eev(scatter: Scatter) -> Covariances:
-    """Own axes, and one set of ordered eigenvalues: the mean of the scatters' (Celeux & Govaert 1995, 2.3.3)."""
+    """Own axes, and one set of ordered eigenvalues: the mean of the scatters'."""
     rotations, lengths = axes(_factors(scatter))
     squares = np.square(lengths).sum(axis=0) / scatter.mass.sum()
     return Dense.from_roots(rotations * np.sqrt(squares))
@@ -146,9 +146,7 @@ def _vve(scatter: Scatter, previous: Covariances | None) -> Covariances:
         return np.concatenate([nested[None], proportional])
 
     criterion = VariableVolume(scatter.mass / scatter.mass.sum())
-    orientation = find_orientation(
-        criterion, roots, _first_starts(scatter, previous), others, previous is None
-    )
+    orientation = find_orientation(criterion, roots, _first_starts(scatter, previous), others, previous is None)
     logs = log_spreads(roots, orientation) + (log_sizes - np.log(scatter.mass))[:, None]
     return Dense.from_roots(orientation * np.exp(0.5 * logs)[:, None, :])
 
@@ -159,21 +157,19 @@ def _vve(scatter: Scatter, previous: Covariances | None) -> Covariances:
 def _positive(values: Array) -> Array:
     """Traces or diagonals, refused unless they can belong to positive definite scatters."""
     if not (values > 0.0).all():
-        raise np.linalg.LinAlgError(
-            "a scatter is not positive definite: its diagonal holds a value <= 0 or NaN"
-        )
+        raise np.linalg.LinAlgError("a scatter is not positive definite: its diagonal holds a value <= 0 or NaN")
     return values
 
 
 def _factors(scatter: Scatter) -> Array:
     """Return the scatters' lower triangular factors (K, D, D)."""
-    return np.linalg.cholesky(scatter.matrices())
+    return np.asarray(np.linalg.cholesky(scatter.matrices()), np.float64)
 
 
 def _to_equal_volume(log_sizes: Array, mass: Array) -> Array:
     """Logs of what scales scatters with log|W_k|/D = `log_sizes` (K,) to the best covariances of one volume.
 
-    The volume is sum_k |W_k|^(1/D) / n (Celeux & Govaert 1995, 2.1.5 and 2.3.2).
+    The volume is sum_k |W_k|^(1/D) / n (Celeux & Govaert 1995).
     """
     top = log_sizes.max()
     return top + np.log(np.exp(log_sizes - top).sum() / mass.sum()) - log_sizes
@@ -188,11 +184,11 @@ def _proportional(scatter: Scatter, squares: Array, previous: Covariances | None
 def _shared_shape(scatter: Scatter, whiten: Whiten, previous: Covariances | None) -> tuple[Array, Array]:
     """Log volumes l (K,) and the total T = sum_k W_k exp(-l_k) that make exp(l_k) T the best of one shape.
 
-    The conditions are tr(T^-1 W_k) exp(-l_k) = D n_k / n, those that alternating between volumes and shape ends at
-    (Celeux & Govaert 1995, 2.2.2 and 2.4.1). They say that the gradient of sum_k D n_k/n l_k + log|T(l)| is
-    zero. That is convex, a log of a posynomial, and its third derivative along a direction u is at most
-    (max u - min u) times its second. So a Newton step u of range r, shortened by log(1 + r)/r, minimises an upper
-    bound of it: no step goes uphill, and no line search is needed.
+    The conditions are tr(T^-1 W_k) exp(-l_k) = D n_k / n, where Celeux & Govaert's alternation between
+    volumes and shape ends. They say that the gradient of sum_k D n_k/n l_k + log|T(l)| is zero. That is
+    convex, a log of a posynomial, and its third derivative along a direction u is at most (max u - min u)
+    times its second. So a Newton step u of range r, shortened by log(1 + r)/r, minimises an upper bound of
+    it: no step goes uphill, and no line search is needed.
     """
     shares = scatter.n_features * scatter.mass / scatter.mass.sum()
     log_volumes = _first_log_volumes(scatter, previous)
@@ -215,9 +211,9 @@ def _first_log_volumes(scatter: Scatter, previous: Covariances | None) -> Array:
 
 
 def _newton_step(parts: Array, traces: Array, shares: Array) -> Array:
-    """Solve the Newton equations for the log volumes, scaled so that a component of tiny mass keeps its digits.
+    """Solve the Newton equations for the log volumes, scaled so that tiny components keep their digits.
 
-    A common shift of all log volumes changes nothing; the outer product takes that direction out.
+    A common shift of all log volumes changes nothing; the product of scales takes that direction out.
     """
     scale = np.sqrt(traces)
     scaled = parts / scale[:, None]
@@ -235,7 +231,7 @@ def _whiten_diagonals(squares: Array, log_volumes: Array) -> tuple[Array, Array,
 
 
 def _whiten_factors(factors: Array, log_volumes: Array) -> tuple[Array, Array, Array]:
-    """Return the factor (D, D) of the total, each component's whitened part (K, D * D), and the parts' traces."""
+    """Return the factor (D, D) of the total, the components' whitened parts (K, D * D), and their traces."""
     n_components, n_features, _ = factors.shape
     scaled = factors * np.exp(-0.5 * log_volumes)[:, None, None]
     stacked = scaled.transpose(1, 0, 2).reshape(n_features, -1)
@@ -255,7 +251,7 @@ def _unit_roots(scatter: Scatter) -> tuple[Array, Array]:
 def _first_starts(scatter: Scatter, previous: Covariances | None) -> Array:
     """Orientations (S, D, D) of the nested diagonal and EEE families, and of `previous`."""
     identity = np.eye(scatter.n_features)[None]
-    pooled, _ = axes(np.linalg.cholesky(scatter.pooled())[None])
+    pooled, _ = axes(_eee(scatter).arrays)
     before = identity[:0] if previous is None else orientations_of(previous)
     return np.concatenate([before, identity, pooled])
 

@@ -116,9 +116,7 @@ def labels(values: object, n_components: int, name: str = "start") -> NDArray[np
     """
     array = np.asarray(values)
     if array.ndim != 1 or array.dtype.kind not in "iub":
-        raise ParameterError(
-            f"{name}: labels are one integer per row, found shape {array.shape}, {array.dtype}"
-        )
+        raise ParameterError(f"{name}: labels are one integer per row, found shape {array.shape}, {array.dtype}")
     if len(array) and (array.min() < 0 or array.max() >= n_components):
         raise ParameterError(
             f"{name}: labels must lie in 0..{n_components - 1} for {n_components} components, "
@@ -126,7 +124,5 @@ def labels(values: object, n_components: int, name: str = "start") -> NDArray[np
         )
     unused = sorted(set(range(n_components)) - set(np.unique(array).tolist()))
     if unused:
-        raise ParameterError(
-            f"{name}: no row has label(s) {unused}; give every component a row or lower the number"
-        )
+        raise ParameterError(f"{name}: no row has label(s) {unused}; give every component a row or lower the number")
     return array.astype(np.int64)

@@ -293,17 +293,12 @@ class Mixture:
         ordered = np.concatenate([given, rest])
         factors = self.spread.scaled(np.ones(self.n_features)).select(ordered)
         lower = np.broadcast_to(
-            Dense.from_matrices(factors.dense()).factors
-            if not isinstance(factors, Dense)
-            else factors.factors,
+            Dense.from_matrices(factors.dense()).factors if not isinstance(factors, Dense) else factors.factors,
             (self.n_components, self.n_features, self.n_features),
         )
         n_given = len(given)
         white = np.stack(
-            [
-                self.spread.select(given).whiten(k, at - self.centres[k, given])[0]
-                for k in range(self.n_components)
-            ]
+            [self.spread.select(given).whiten(k, at - self.centres[k, given])[0] for k in range(self.n_components)]
         )
         centres = self.centres[:, rest] + (lower[:, n_given:, :n_given] @ white[:, :, None])[:, :, 0]
         shares = self.marginal(given.tolist()).responsibilities(self.coordinates.select(given).outward(at))[0]
@@ -329,10 +324,13 @@ class Mixture:
             self.feature_names,
         )
 
+    def order(self) -> NDArray[np.int64]:
+        """Positions (K,) of the components by weight, largest first, ties by mean."""
+        return np.lexsort([*self.centres.T[::-1], -self.weights])
+
     def in_order(self) -> Mixture:
-        """Components by weight, largest first, ties by mean."""
-        keys = [*self.centres.T[::-1], -self.weights]
-        return self.take(np.lexsort(keys))
+        """Return the mixture with its components by weight, largest first, ties by mean."""
+        return self.take(self.order())
 
     def expressed_in(self, coordinates: Coordinates) -> Mixture:
         """Return the same mixture, written in other coordinates."""
@@ -349,11 +347,9 @@ class Mixture:
             self.feature_names,
         )
 
-    def named(self, feature_names: tuple[str, ...] | None) -> Mixture:
-        """Return the same mixture with other feature names."""
-        return Mixture.within(
-            self.coordinates, self.weights, self.centres, self.spread, self.structure, feature_names
-        )
+    def renamed(self, structure: str, feature_names: tuple[str, ...] | None) -> Mixture:
+        """Return the same mixture under another structure's name and other feature names."""
+        return Mixture.within(self.coordinates, self.weights, self.centres, self.spread, structure, feature_names)
 
     def _positions(self, features: Sequence[str | int]) -> NDArray[np.int64]:
         names = self.feature_names or ()
@@ -462,13 +458,9 @@ def _from_file(cls: type[Mixture], arrays: dict[str, Any], header: dict[str, Any
 def _checked_weights(values: object, n_components: int) -> Array:
     weights = _validation.finite(values, "weights")
     if weights.shape != (n_components,):
-        raise ParameterError(
-            f"weights: expected one for each of the {n_components} means, found shape {weights.shape}"
-        )
+        raise ParameterError(f"weights: expected one for each of the {n_components} means, found shape {weights.shape}")
     if (weights <= 0.0).any() or abs(weights.sum() - 1.0) > 1e-6:
-        raise ParameterError(
-            f"weights must be above 0 and sum to 1; found {weights.tolist()}, sum {weights.sum():.9g}"
-        )
+        raise ParameterError(f"weights must be above 0 and sum to 1; found {weights.tolist()}, sum {weights.sum():.9g}")
     return weights / weights.sum()
 
 

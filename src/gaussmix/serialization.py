@@ -141,13 +141,9 @@ def _check_storable(name: str, array: NDArray[Any]) -> None:
 def _header_text(header: Mapping[str, Any], kind: str) -> str:
     taken = [name for name in _OWN_FIELDS if name in header]
     if taken:
-        raise ParameterError(
-            f"the header fields {taken} are set by the file format; give these values other names"
-        )
+        raise ParameterError(f"the header fields {taken} are set by the file format; give these values other names")
     try:
-        return json.dumps(
-            {"format": FORMAT, "format_version": FORMAT_VERSION, "kind": kind, **header}, allow_nan=False
-        )
+        return json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION, "kind": kind, **header}, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ParameterError(
             f"the header cannot be written as JSON ({error}); give strings, finite numbers, lists and dicts "
@@ -159,9 +155,7 @@ def _replace(target: Path, content: bytes) -> None:
     temporary = target.with_name(f".gaussmix-{secrets.token_hex(16)}.tmp")
     try:
         # Not tempfile.mkstemp: its files are private whatever the umask, which cannot be asked safely.
-        descriptor = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
-        )
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
@@ -223,9 +217,7 @@ def _suggestion(path: Path) -> str:
     except OSError:
         return f", and no folder {path.parent} that could be looked into; check the path"
     close = difflib.get_close_matches(path.name, names)
-    return (
-        f"; did you mean {' or '.join(close)}?" if close else f" in {path.parent.absolute()}; check the name"
-    )
+    return f"; did you mean {' or '.join(close)}?" if close else f" in {path.parent.absolute()}; check the name"
 
 
 def _checked(file: BinaryIO, kind: str) -> tuple[bytes, dict[str, Any]]:
@@ -294,9 +286,7 @@ def _mapping(value: Any, what: str) -> dict[str, Any]:
 def _gaussmix_header(metadata: Any, kind: str) -> dict[str, Any]:
     text = _mapping(metadata if metadata is not None else {}, "its metadata").get(FORMAT)
     if text is None:
-        raise _RefusedError(
-            "it is a safetensors file, but not one of gaussmix; give a file that gaussmix saved"
-        )
+        raise _RefusedError("it is a safetensors file, but not one of gaussmix; give a file that gaussmix saved")
     if not isinstance(text, str):
         raise _RefusedError(f"its gaussmix header is {shown(text)} where a text was expected; {_AGAIN}")
     header = _mapping(_parse(text, "its gaussmix header"), "its gaussmix header")
@@ -322,13 +312,10 @@ def _check_identity(header: dict[str, Any], kind: str) -> None:
         )
     if version > FORMAT_VERSION:
         raise _RefusedError(
-            f"it has format version {shown(version)}, and this release reads up to {FORMAT_VERSION}; "
-            "upgrade gaussmix"
+            f"it has format version {shown(version)}, and this release reads up to {FORMAT_VERSION}; upgrade gaussmix"
         )
     if header["kind"] != kind:
-        raise _RefusedError(
-            f"it holds a {shown(header['kind'])}, not a {kind!r}; give a file saved as a {kind}"
-        )
+        raise _RefusedError(f"it holds a {shown(header['kind'])}, not a {kind!r}; give a file saved as a {kind}")
 
 
 def _span(name: str, entry: Any) -> tuple[int, int]:
@@ -336,9 +323,7 @@ def _span(name: str, entry: Any) -> tuple[int, int]:
     what = f"array {shown(name)}"
     fields = _mapping(entry, f"the entry of {what}")
     if set(fields) != {"dtype", "shape", "data_offsets"}:
-        raise _RefusedError(
-            f"{what} is described by {shown(sorted(fields))}, not by dtype, shape, offsets; {_AGAIN}"
-        )
+        raise _RefusedError(f"{what} is described by {shown(sorted(fields))}, not by dtype, shape, offsets; {_AGAIN}")
     dtype, shape, offsets = fields["dtype"], _naturals(fields["shape"]), _naturals(fields["data_offsets"])
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise _RefusedError(f"{what} has dtype {shown(dtype)} where F64 or I64 was expected; {_AGAIN}")
@@ -374,13 +359,9 @@ def _check_layout(spans: list[tuple[int, int]], available: int) -> None:
             raise _RefusedError(f"its arrays overlap or leave a hole at byte {min(start, reached)}; {_AGAIN}")
         reached = stop
     if reached > available:
-        raise _RefusedError(
-            f"it is truncated: its arrays need {reached} bytes, and {available} are there; {_AGAIN}"
-        )
+        raise _RefusedError(f"it is truncated: its arrays need {reached} bytes, and {available} are there; {_AGAIN}")
     if reached < available:
-        raise _RefusedError(
-            f"{available - reached} bytes follow its last array, where the file should end; {_AGAIN}"
-        )
+        raise _RefusedError(f"{available - reached} bytes follow its last array, where the file should end; {_AGAIN}")
 
 
 def _arrays(content: bytes) -> dict[str, NDArray[Any]]:

@@ -59,9 +59,7 @@ class Statistics:
 
     def __add__(self, other: Statistics) -> Statistics:
         if self.moment is not other.moment or not self.coordinates.same_as(other.coordinates):
-            raise ValueError(
-                "cannot add statistics of different coordinates or moments: compute both with one plan"
-            )
+            raise ValueError("cannot add statistics of different coordinates or moments: compute both with one plan")
         if self.anchors is not other.anchors and not np.array_equal(self.anchors, other.anchors):
             raise ValueError("cannot add statistics about different anchors: compute both with one plan")
         pooled = None if self.pooled is None or other.pooled is None else self.pooled + other.pooled

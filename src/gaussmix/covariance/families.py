@@ -57,9 +57,7 @@ class Family(Structure):
 
     def n_own_parameters(self, n_features: int) -> int:
         """Parameters of what is Variable."""
-        return sum(
-            size for letter, size in zip(self._letters, _sizes(n_features), strict=True) if letter == "V"
-        )
+        return sum(size for letter, size in zip(self._letters, _sizes(n_features), strict=True) if letter == "V")
 
     def estimate(self, scatter: Scatter, previous: Covariances | None) -> Covariances:
         """Return the maximum likelihood member of the family for `scatter`."""
@@ -80,9 +78,7 @@ def _sizes(n_features: int) -> tuple[int, int, int]:
     return 1, n_features - 1, n_features * (n_features - 1) // 2
 
 
-NAMES = tuple(
-    ["EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"]
-)
+NAMES = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
 """The fourteen names, from few parameters to many."""
 
 FAMILIES = {name: Family(name[0], name[1], name[2]) for name in NAMES} | {

@@ -79,9 +79,7 @@ class Scatter:
     def matrices(self) -> Array:
         """Per-component scatters (K, D, D); needs `FULL`."""
         if self.moment is not Moment.FULL:
-            raise ValueError(
-                f"this structure needs full scatters, but only {self.moment.value} ones were kept"
-            )
+            raise ValueError(f"this structure needs full scatters, but only {self.moment.value} ones were kept")
         return self.values
 
     def diagonals(self) -> Array:

@@ -31,8 +31,9 @@ def positions_of(
     wanted: list[str | SupportsIndex] = [features] if isinstance(features, str | int) else list(features)
     if not wanted:
         raise ColumnError("features is empty; name at least one column, or leave it out to use them all.")
+    places = _places(names or ())
     positions = [
-        _position_of_name(feature, names, description)
+        _position_of_name(feature, names, places, description)
         if isinstance(feature, str)
         else _position(feature, n_columns, description)
         for feature in wanted
@@ -44,18 +45,25 @@ def positions_of(
     return tuple(positions)
 
 
-def _position_of_name(name: str, names: tuple[str, ...] | None, description: str) -> int:
+def _places(names: Sequence[str]) -> dict[str, list[int]]:
+    """Where every name stands, perhaps more than once."""
+    places: dict[str, list[int]] = {}
+    for i, name in enumerate(names):
+        places.setdefault(name, []).append(i)
+    return places
+
+
+def _position_of_name(name: str, names: tuple[str, ...] | None, places: dict[str, list[int]], description: str) -> int:
     if names is None:
         raise ColumnError(
             f"{description} carries no column names, so {name!r} cannot be found. "
             "Give positions counted from 0, or a dataframe."
         )
-    if names.count(name) > 1:
-        raise ColumnError(
-            f"{description} has {names.count(name)} columns called {name!r}. Give every column its own name."
-        )
-    if name in names:
-        return names.index(name)
+    found = places.get(name, [])
+    if len(found) > 1:
+        raise ColumnError(f"{description} has {len(found)} columns called {name!r}. Give every column its own name.")
+    if found:
+        return found[0]
     close = get_close_matches(name, names, n=3, cutoff=0.6)
     hint = f"Did you mean {', '.join(map(repr, close))}?" if close else f"There are: {listed(names)}."
     raise ColumnError(f"{description} has no column {name!r}. {hint}")

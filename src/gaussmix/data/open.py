@@ -112,7 +112,8 @@ def columns_for(
 
 
 def _require_present(names: Sequence[str], carried: Sequence[str], description: str) -> None:
-    absent = [name for name in names if name not in carried]
+    present = set(carried)
+    absent = [name for name in names if name not in present]
     if absent:
         raise ColumnError(
             f"{description} lacks {len(absent)} of the {len(names)} columns that the model was fitted on: "

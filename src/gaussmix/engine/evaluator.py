@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self, final
 
+import numpy as np
+
 from gaussmix._linalg import Array
+from gaussmix.covariance import Moment
+from gaussmix.data.open import open_source
 from gaussmix.data.source import Source
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.expectation import Expectation, ExpectationFold
 from gaussmix.engine.fold import MOST_SEGMENT, Fold
 from gaussmix.engine.kernels.choose import choose
 from gaussmix.engine.plan import Form, Plan, make_plan
-from gaussmix.engine.scoring import AppraisalFold, RowScores, score_rows
+from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
 from gaussmix.engine.summary import Pilot, Summary, SummaryFold, TotalScatterFold
-from gaussmix.covariance import Moment
 from gaussmix.mixture import Mixture
 
 
@@ -47,9 +50,7 @@ class Evaluator:
         Coordinates for structures that allow a factor per feature (True), or only a common one (False).
     """
 
-    def __init__(
-        self, source: Source, executor: LocalEngine, summary: Summary, pilots: Mapping[bool, Pilot]
-    ) -> None:
+    def __init__(self, source: Source, executor: LocalEngine, summary: Summary, pilots: Mapping[bool, Pilot]) -> None:
         self.source = source
         self.executor = executor
         self.summary = summary
@@ -70,15 +71,15 @@ class Evaluator:
         summary = self.summary
         if len(summary.sample) == summary.n_rows:
             return self
-        source = ArraySource(summary.sample, weights=summary.sample_weights)
+        source = open_source(summary.sample, weights=summary.sample_weights)
         fold = SummaryFold(0)
         return Evaluator(source, self.executor, self.executor.reduce([fold], source, None)[0], self.pilots)
 
     def answer(self, requests: Sequence[Request]) -> list[Any]:
         """Read the source (or its sample) once; return `Statistics` or an `Appraisal` for every request."""
-        if requests and all(isinstance(request, Expectation) and request.sampled for request in requests):
-            if self.sample is not self:
-                return self.sample.answer(requests)
+        on_sample = all(isinstance(request, Expectation) and request.sampled for request in requests)
+        if on_sample and self.sample is not self:
+            return self.sample.answer(requests)
         plans = [self._plan(request) for request in requests]
         self._prepare_scatters(requests, plans)
         folds = [self._fold(request, plan) for request, plan in zip(requests, plans, strict=True)]
@@ -116,9 +117,15 @@ class Evaluator:
 
 def score_source(mixture: Mixture, source: Source, executor: LocalEngine) -> Iterator[tuple[int, RowScores]]:
     """Yield (position of the first row, scores) for consecutive stretches of all rows of `source`."""
-    pilot = Pilot(mixture.coordinates, mixture.standard_deviations.max(axis=0))
-    plan = make_plan(mixture, pilot, Moment.FULL, precision=0.0, anchored=True)
-    kernel = choose()
-    yield from executor.map(
-        lambda chunk: (chunk.start, score_rows(plan, kernel, mixture, chunk.x)), source, MOST_SEGMENT
-    )
+    plan, kernel = _scoring_plan(mixture), choose()
+    yield from executor.map(lambda chunk: (chunk.start, score_rows(plan, kernel, mixture, chunk)), source, MOST_SEGMENT)
+
+
+def appraise_source(mixture: Mixture, source: Source, executor: LocalEngine) -> Appraisal:
+    """Return what `mixture` says of all rows of `source` together."""
+    return executor.reduce([AppraisalFold(_scoring_plan(mixture), choose())], source, source.n_rows)[0]
+
+
+def _scoring_plan(mixture: Mixture) -> Plan:
+    pilot = Pilot(mixture.coordinates, np.sqrt(mixture.spread.variances().max(axis=0)))
+    return make_plan(mixture, pilot, Moment.FULL, precision=0.0, anchored=True)

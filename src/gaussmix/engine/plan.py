@@ -169,9 +169,7 @@ def _keeps_enough(moment: Moment, mixture: Mixture) -> bool:
 
 def _natural(constants: Array, centres: Array, precisions: Array, moment: Moment) -> Array:
     """Natural parameters (K, 1 + D + S): log density = natural . (1, z, second moments of z) (equation 12)."""
-    linear = np.einsum(
-        "kij,kj->ki", np.broadcast_to(precisions, (len(centres), *precisions.shape[1:])), centres
-    )
+    linear = np.einsum("kij,kj->ki", np.broadcast_to(precisions, (len(centres), *precisions.shape[1:])), centres)
     offset = constants - 0.5 * (linear * centres).sum(axis=1)
     parts = [offset[:, None], linear]
     if moment is Moment.TRACE:

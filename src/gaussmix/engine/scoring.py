@@ -14,6 +14,7 @@ from gaussmix.engine.assignment import SOFT
 from gaussmix.engine.fold import Fold
 from gaussmix.engine.kernels.kernel import Kernel
 from gaussmix.engine.plan import Plan
+from gaussmix.errors import MissingValuesError
 from gaussmix.mixture import Mixture
 
 
@@ -30,16 +31,40 @@ class RowScores(NamedTuple):
     log_prob: Array
 
 
-def score_rows(plan: Plan, kernel: Kernel, mixture: Mixture, x: NDArray[np.floating]) -> RowScores:
-    """Score a stretch of rows; `mixture` answers for rows where every density underflows."""
-    log_densities = kernel.densities(plan, x)
-    shares, log_prob = SOFT.shares(log_densities, 0, x.shape[0])
+def score_rows(plan: Plan, kernel: Kernel, mixture: Mixture, chunk: Chunk) -> RowScores:
+    """Score a stretch of rows; rows of weight zero with missing values get label -1 and NaN.
+
+    `mixture` answers for rows so far out that every density underflows.
+
+    Raises
+    ------
+    MissingValuesError
+        When a row has missing or infinite values.
+    """
+    used = _require_finite(chunk)
+    log_densities = kernel.densities(plan, chunk.x)
+    shares, log_prob = SOFT.shares(log_densities, 0, chunk.x.shape[0])
     far = ~np.isfinite(log_prob)
     if far.any():
-        shares[:, far] = mixture.responsibilities(np.asarray(x[far], dtype=np.float64)).T
+        shares[:, far] = mixture.responsibilities(np.asarray(chunk.x[far], dtype=np.float64)).T
     labels = shares.argmax(axis=0)
+    responsibilities = np.ascontiguousarray(shares.T)
     uncertainty = 1.0 - shares.max(axis=0)
-    return RowScores(labels, np.ascontiguousarray(shares.T), uncertainty, log_prob)
+    if not used.all():
+        labels[~used] = -1
+        responsibilities[~used], uncertainty[~used], log_prob[~used] = np.nan, np.nan, np.nan
+    return RowScores(labels, responsibilities, uncertainty, log_prob)
+
+
+def _require_finite(chunk: Chunk) -> NDArray[np.bool_]:
+    """Return which rows (rows,) are to be scored."""
+    finite = np.isfinite(chunk.x).all(axis=1)
+    if not finite.all():
+        first = chunk.start + int(np.flatnonzero(~finite)[0])
+        raise MissingValuesError(
+            f'row {first} has missing or infinite values; drop such rows with missing="drop" (--missing drop)'
+        )
+    return np.ones(len(finite), dtype=bool) if chunk.weights is None else chunk.weights > 0.0
 
 
 @final
@@ -69,6 +94,11 @@ class Appraisal:
     assigned: Array
 
     @property
+    def score(self) -> float:
+        """Mean log density per unit of weight."""
+        return self.log_likelihood / float(self.mass.sum())
+
+    @property
     def kish_rows(self) -> Array:
         """Number of equally weighted rows (K,) that each component rests on (Kish 1965)."""
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -85,6 +115,7 @@ class AppraisalFold(Fold[Array, Appraisal]):
 
     def segment(self, chunk: Chunk) -> Array:
         """Return the totals of one segment."""
+        _require_finite(chunk)
         log_densities = self.kernel.densities(self.plan, chunk.x)
         shares, log_prob = SOFT.shares(log_densities, chunk.start, chunk.x.shape[0])
         w = np.ones(len(log_prob)) if chunk.weights is None else chunk.weights

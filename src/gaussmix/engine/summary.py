@@ -14,9 +14,7 @@ from gaussmix.data.source import Chunk
 from gaussmix.engine.fold import Fold
 
 SAMPLE_ROWS = 16384
-_TRIMMED = (
-    0.005  # of the sample's rows, at either end of each feature, are left out of the reference variances
-)
+_TRIMMED = 0.005  # of the sample's rows, at either end of each feature, are left out of the reference variances
 
 
 @final

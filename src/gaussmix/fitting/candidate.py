@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from gaussmix.fitting.maximize import Collapsed, Model
 from gaussmix.fitting.method import Method, Outcome
 from gaussmix.fitting.race import Runner, race, winner
 from gaussmix.fitting.starts.seeds import Seeds
-from gaussmix.fitting.stopping import Reason, StoppingRule
+from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
 from gaussmix.mixture import Mixture
 
 _SAMPLE_TOL = 1e-6  # per row: a fit to the sample is only the start of one to all rows
@@ -149,16 +150,15 @@ def candidate(
         return Fitted(family, n_components, None, None, (), tuple(records))
     outcome = best.outcome
     ordered = outcome.in_order()
-    (appraisal,) = yield [Appraise(ordered.mixture)]
-    degenerate = find_degenerate(
-        ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows
-    )
+    try:
+        (appraisal,) = yield [Appraise(ordered.mixture)]
+    except Stop as stop:
+        ordered, appraisal = ordered.ended(stop.reason), _hasty(outcome)
+    degenerate = find_degenerate(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows)
     return Fitted(family, n_components, ordered, appraisal, degenerate, tuple(records))
 
 
-def model_of(
-    family: Family, evaluator: Evaluator, regularization: Regularization, rule: StoppingRule
-) -> Model:
+def model_of(family: Family, evaluator: Evaluator, regularization: Regularization, rule: StoppingRule) -> Model:
     """Return what is fitted, in the coordinates that the family allows."""
     pilot = evaluator.pilots[family.axis_equivariant]
     return Model(family, regularization.in_units(pilot.coordinates.scale), pilot, rule.tol / 10.0)
@@ -190,6 +190,13 @@ def _record(runner: Runner) -> StartRecord:
     if outcome is None:
         return StartRecord(runner.kind, float("-inf"), 0, Reason.INTERRUPTED.value)
     return StartRecord(runner.kind, outcome.objective, outcome.passes, outcome.reason.value)
+
+
+def _hasty(outcome: Outcome) -> Appraisal:
+    """Return what the last pass already told, for a fit that was stopped: no entropies."""
+    statistics, order = outcome.statistics, outcome.mixture.order()
+    mass, kish = statistics.mass[order], statistics.kish[order]
+    return Appraisal(statistics.log_likelihood, math.nan, math.nan, mass, kish, mass)
 
 
 def _degenerate(outcome: Outcome, model: Model) -> tuple[Degeneracy, ...]:

@@ -73,8 +73,7 @@ def find_degenerate(
     shares, directions = regularization.shares(mixture.spread, mass)
     wrong = np.flatnonzero((shares > LARGEST_SHARE) | (kish_rows <= least))
     return tuple(
-        Degeneracy(int(k), float(shares[k]), _leading(directions[k]), float(kish_rows[k]), least)
-        for k in wrong
+        Degeneracy(int(k), float(shares[k]), _leading(directions[k]), float(kish_rows[k]), least) for k in wrong
     )
 
 

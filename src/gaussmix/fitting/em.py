@@ -72,9 +72,7 @@ class _State:
         return replace(best, reason=reason, trace=tuple(self.trace), segments=tuple(self.segments))
 
 
-def em(
-    start: Mixture | Outcome, model: Model, rule: StoppingRule, reseed: Reseed | None = None
-) -> Method[Outcome]:
+def em(start: Mixture | Outcome, model: Model, rule: StoppingRule, reseed: Reseed | None = None) -> Method[Outcome]:
     """Climb from `start` until the rule is met (Dempster, Laird & Rubin 1977).
 
     Parameters

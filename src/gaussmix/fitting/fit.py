@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self, final
 
 import numpy as np
 
-from gaussmix.covariance import Family, family
+from gaussmix.covariance import Family
 from gaussmix.covariance.regularization import PseudoObservations, Regularization
 from gaussmix.engine.assignment import Assignment
 from gaussmix.engine.evaluator import Evaluator
 from gaussmix.errors import EmptyDataError, MissingValuesError, ScaleError, TooFewRowsError
 from gaussmix.fitting.candidate import Fitted, Recipe, candidate, model_of
-from gaussmix.fitting.drive import Progress, advance
+from gaussmix.fitting.drive import run
 from gaussmix.fitting.em import begin
 from gaussmix.fitting.maximize import Collapsed, Died
-from gaussmix.fitting.method import Conversation, Method
+from gaussmix.fitting.method import Method
 from gaussmix.fitting.race import Runner
 from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.starts.seeds import Seeds
@@ -80,9 +80,7 @@ class Ground:
         """Return the method that fits one candidate; nothing where the rows cannot carry it."""
         if not given and n_components > self.seeds.n_distinct:
             return _infeasible(structure, n_components)
-        return candidate(
-            structure, n_components, self.evaluator, self.regularization, self.seeds, recipe, given
-        )
+        return candidate(structure, n_components, self.evaluator, self.regularization, self.seeds, recipe, given)
 
     def result(self, fitted: Fitted) -> FitResult:
         """Return the result for the user.
@@ -100,7 +98,7 @@ class Ground:
             )
         names = self.evaluator.source.feature_names
         return FitResult(
-            outcome.mixture.named(names),
+            outcome.mixture.renamed(fitted.family.name, names),
             appraisal.log_likelihood,
             appraisal.classification,
             appraisal.entropy,
@@ -148,18 +146,6 @@ class Ground:
         return messages
 
 
-def steps(
-    methods: Sequence[Method[Fitted]], evaluator: Evaluator
-) -> Generator[Progress, Reason | None, list[Fitted | None]]:
-    """Advance `methods` read by read; a reason sent in ends all of them with the best they have."""
-    conversation = Conversation(methods)
-    while conversation.asking:
-        reason = yield advance(conversation, evaluator)
-        if reason is not None:
-            conversation.stop_all(reason)
-    return conversation.results
-
-
 def given_start(
     start: Mixture | Assignment, n_components: int, structure: Family, ground: Ground, recipe: Recipe
 ) -> Mixture:
@@ -173,16 +159,14 @@ def given_start(
     model = model_of(structure, ground.evaluator, ground.regularization, recipe.rule)
     if isinstance(start, Mixture):
         return start
-    conversation = Conversation([begin(start, n_components, model)])
     try:
-        while conversation.asking:
-            advance(conversation, ground.evaluator)
+        (mixture,) = run([begin(start, n_components, model)], ground.evaluator)
     except (Died, Collapsed) as error:
         raise TooFewRowsError(
             f"the start leaves a component without rows or spread ({error}); give each of them several different rows"
         ) from error
-    (mixture,) = conversation.results
-    assert mixture is not None
+    if mixture is None:
+        raise KeyboardInterrupt
     return mixture
 
 
@@ -204,9 +188,7 @@ def _require_rows(evaluator: Evaluator, names: Sequence[str]) -> None:
                 if what == "missing"
                 else "replace them with numbers, or with missing values and drop those"
             )
-            raise MissingValuesError(
-                f"{where}: {what} values in {listed} of {summary.rows_read} rows; {cure}"
-            )
+            raise MissingValuesError(f"{where}: {what} values in {listed} of {summary.rows_read} rows; {cure}")
     spread = summary.standard_deviations
     largest = np.maximum(np.abs(summary.minima), np.abs(summary.maxima))
     with np.errstate(invalid="ignore"):

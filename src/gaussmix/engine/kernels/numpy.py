@@ -105,9 +105,7 @@ def _add_moments(plan: Plan, z: Array, shares: Array, sums: Sums) -> None:
     sums.totals[:, 1 : d + 1] += (shares[:, None] @ deviations)[:, 0]
     if plan.moment in (Moment.TRACE, Moment.DIAGONAL):
         squares = (shares[:, None] @ np.square(deviations))[:, 0]
-        sums.totals[:, d + 1 :] += (
-            squares.sum(axis=1, keepdims=True) if plan.moment is Moment.TRACE else squares
-        )
+        sums.totals[:, d + 1 :] += squares.sum(axis=1, keepdims=True) if plan.moment is Moment.TRACE else squares
         return
     products = np.swapaxes(deviations * shares[:, :, None], 1, 2) @ deviations
     if plan.moment is Moment.POOLED:

@@ -134,14 +134,10 @@ def _distinct(x: Array, weights: Array | None) -> tuple[Integers, Integers, Arra
     """First positions (m,) of the distinct rows, which of them every row (n,) is, and their masses (m,)."""
     n_rows = x.shape[0]
     if x.ndim != 2 or n_rows == 0:
-        raise ShapeError(
-            f"the rows have shape {x.shape}; a table of (rows, columns) with at least one row is needed"
-        )
+        raise ShapeError(f"the rows have shape {x.shape}; a table of (rows, columns) with at least one row is needed")
     weights = np.ones(n_rows) if weights is None else weights
     if weights.shape != (n_rows,) or not (weights > 0.0).all() or not np.isfinite(weights).all():
-        raise WeightError(
-            f"{n_rows} rows need as many positive finite weights; leave out rows of weight zero"
-        )
+        raise WeightError(f"{n_rows} rows need as many positive finite weights; leave out rows of weight zero")
     if x.shape[1] == 0:
         return np.zeros(1, dtype=np.int64), np.zeros(n_rows, dtype=np.int64), np.array([weights.sum()])
     _, first, inverse = np.unique(x, axis=0, return_index=True, return_inverse=True)
@@ -231,9 +227,7 @@ class FullClusters(_Clusters):
         self.sizes[i] += self.sizes[j]
 
     def _joined(self, i: int, others: Integers) -> Array:
-        return self.kernel(
-            i, others, self.mass, self.sizes, self.means, self.scatters, self.traces, self.ridge
-        )
+        return self.kernel(i, others, self.mass, self.sizes, self.means, self.scatters, self.traces, self.ridge)
 
 
 _CRITERIA: dict[str, type[_Clusters]] = {"VVV": FullClusters, "EII": SphericalClusters}
@@ -269,9 +263,7 @@ def joined_terms(
     log_volumes = np.log((traces[i] + traces[others] + reduced * (gaps**2).sum(axis=1) + ridge) / total)
     solid = np.flatnonzero(sizes[i] + sizes[others] > means.shape[1])
     gaps = gaps[solid]
-    joined = (
-        scatters[i] + scatters[others[solid]] + (reduced[solid, None] * gaps)[:, :, None] * gaps[:, None, :]
-    )
+    joined = scatters[i] + scatters[others[solid]] + (reduced[solid, None] * gaps)[:, :, None] * gaps[:, None, :]
     determinants = _log_determinants(joined / total[solid, None, None])
     log_volumes[solid] = np.logaddexp(log_volumes[solid], determinants)
     return total * log_volumes
@@ -307,9 +299,7 @@ def _join_all(clusters: _Clusters) -> Integers:
     for step in range(n - 1):
         i = int(least.argmin())
         if not np.isfinite(least[i]):
-            raise ScaleError(
-                "distances between rows overflow float64; give the rows as `svd_scaled` returns them"
-            )
+            raise ScaleError("distances between rows overflow float64; give the rows as `svd_scaled` returns them")
         j = int(partner[i])
         merges[step] = i, j
         clusters.absorb(i, j)

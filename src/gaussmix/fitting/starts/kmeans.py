@@ -7,9 +7,7 @@ import numpy as np
 from gaussmix._linalg import Array, Integers
 
 
-def kmeans(
-    z: Array, weights: Array, n_clusters: int, rng: np.random.Generator, iterations: int = 20
-) -> Integers:
+def kmeans(z: Array, weights: Array, n_clusters: int, rng: np.random.Generator, iterations: int = 20) -> Integers:
     """Labels (rows,) of a k-means partition.
 
     Parameters
@@ -29,9 +27,7 @@ def kmeans(
     labels = nearest(z, centres)
     for _ in range(iterations):
         mass = np.bincount(labels, weights=weights, minlength=n_clusters)
-        sums = np.stack(
-            [np.bincount(labels, weights=weights * column, minlength=n_clusters) for column in z.T], axis=1
-        )
+        sums = np.stack([np.bincount(labels, weights=weights * column, minlength=n_clusters) for column in z.T], axis=1)
         filled = mass > 0.0
         centres[filled] = sums[filled] / mass[filled, None]
         before, labels = labels, nearest(z, centres)

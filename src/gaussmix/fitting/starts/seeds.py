@@ -28,9 +28,7 @@ _AUTOMATIC = (
     *("hierarchical", "hierarchical-spheres", "kmeans", "kmeans", "kmeans", "kmeans"),
     *("random", "random", "rows", "rows"),
 )
-_SHRINKAGE = (
-    1.0  # rows' worth of the pooled covariance in every start, so that no cluster of few rows starts thin
-)
+_SHRINKAGE = 1.0  # rows' worth of the pooled covariance in every start, so that no cluster of few rows starts thin
 
 
 @final

@@ -310,7 +310,10 @@ CALLS = [
 ]
 
 
-@pytest.mark.parametrize("case", [*ARRAYS, *FRAMES, *TEXTS, *FILES, *CALLS], ids=lambda case: case.name)
+ZOO = [*ARRAYS, *FRAMES, *TEXTS, *FILES, *CALLS]
+
+
+@pytest.mark.parametrize("case", ZOO, ids=lambda case: case.name)
 def test_bad_input_is_refused_by_name(case, tmp_path):
     data = case.make(tmp_path)
     with pytest.raises(case.error) as caught:
@@ -322,4 +325,4 @@ def test_bad_input_is_refused_by_name(case, tmp_path):
 
 
 def test_every_refusal_is_an_error_about_data_or_the_call():
-    assert all(issubclass(case.error, DataError | ParameterError) for case in [*ARRAYS, *FRAMES, *TEXTS, *FILES])
+    assert all(issubclass(case.error, DataError | ParameterError) for case in ZOO)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gaussmix.data import columns_for, open_source
-from gaussmix.data.transform import Columns, DropMissing, Weighted
+from gaussmix.data.transform import Columns, DropMissing, Scaled, Weighted
 from gaussmix.errors import ColumnError, ShapeError, WeightError
 
 
@@ -136,3 +136,20 @@ def test_a_model_asks_for_numbers_where_it_was_fitted_on_numbers():
 def test_columns_for_can_drop_missing_rows():
     _, weights = gathered(columns_for(pd.DataFrame({"a": [1.0, np.nan]}), ["a"], missing="drop"))
     np.testing.assert_array_equal(weights, [1, 0])
+
+
+def test_columns_for_takes_weights_like_any_data():
+    frame = pd.DataFrame({"w": [1.0, 3.0], "b": [0.0, 1.0], "a": [5.0, 6.0]})
+    rows, weights = gathered(columns_for(frame, ["a", "b"], weights="w"))
+    np.testing.assert_array_equal(rows, [[5, 0], [6, 1]])
+    np.testing.assert_array_equal(weights, [1, 3])
+    _, weights = gathered(columns_for(frame, None, n_features=2, weights="w"))
+    np.testing.assert_array_equal(weights, [1, 3])
+    _, weights = gathered(columns_for(np.ones((2, 1)), ["a"], weights=[4, 5]))
+    np.testing.assert_array_equal(weights, [4, 5])
+
+
+def test_scaled_weights():
+    source = open_source(np.ones((3, 1)))
+    np.testing.assert_array_equal(gathered(Scaled(source, 0.5))[1], [0.5, 0.5, 0.5])
+    np.testing.assert_array_equal(gathered(Scaled(Weighted(source, [1, 0, 4]), 0.5))[1], [0.5, 0, 2])

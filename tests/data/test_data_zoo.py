@@ -95,11 +95,31 @@ def scrambled_parquet(folder: Path) -> Path:
     return path
 
 
+def spoilt_npy(folder: Path) -> Path:
+    path = saved(np.zeros((5, 2)))(folder)
+    path.write_bytes(path.read_bytes().replace(b"}", b"(", 1))  # an unfinished expression
+    return path
+
+
+def spoilt_gzip(folder: Path) -> Path:
+    content = bytearray(gzip.compress("".join(f"{i},{i / 7}\n" for i in range(500)).encode()))
+    content[40:60] = bytes(20)
+    return file("x.csv.gz", bytes(content))(folder)
+
+
 def arrow_file(folder: Path) -> Path:
     table = pa.table({"a": np.arange(5000.0)})
     with pa.ipc.new_file(folder / "x.arrow", table.schema) as writer:
         writer.write_table(table)
     return folder / "x.arrow"
+
+
+def spoilt_arrow(folder: Path) -> Path:
+    with pa.ipc.new_file(folder / "x.arrow", pa.schema([("column", pa.float64())])) as writer:
+        writer.write_table(pa.table({"column": [1.0]}))
+    path = folder / "x.arrow"
+    path.write_bytes(path.read_bytes().replace(b"column", b"\xfe\xfe\xfe\xfe\xfe\xfe"))
+    return path
 
 
 def of(data: Any) -> Callable[[Path], Any]:
@@ -131,6 +151,7 @@ ARRAYS = [
     Case("pickled npy", saved(np.array([{}, []], dtype=object)), SourceError, (".npy", "numpy.save")),
     Case("cut npy", cut(saved(np.zeros((50, 4))), 0.7), SourceError, ("not a usable .npy",)),
     Case("garbage npy", file("x.npy", b"garbage " * 50), SourceError, ("not a usable .npy",)),
+    Case("scrambled npy", spoilt_npy, SourceError, ("not a usable .npy",)),
     Case("empty npy", saved(np.zeros((0, 2))), EmptyDataError, ("x.npy is empty",)),
     Case("complex npy", saved(np.ones((2, 2), dtype=complex)), NotNumericError, ("x.npy", "complex128")),
 ]
@@ -185,6 +206,7 @@ TEXTS = [
         SourceError,
         ("cannot be read",),
     ),
+    Case("scrambled gzip", spoilt_gzip, SourceError, ("cannot be read",)),
     Case("no gzip at all", file("x.csv.gz", "a,b\n1,2\n"), SourceError, ("cannot be read",)),
 ]
 
@@ -210,6 +232,7 @@ FILES = [
     Case("text in Parquet", stored("x.parquet", **PENGUINS), NotNumericError, HINT),
     Case("garbage Arrow", file("x.arrow", b"garbage" * 99), SourceError, ("x.arrow cannot be read",)),
     Case("cut Arrow", cut(arrow_file, 0.5), SourceError, ("x.arrow cannot be read",)),
+    Case("Arrow with a scrambled name", spoilt_arrow, SourceError, ("x.arrow cannot be read",)),
     Case("old Feather", file("x.feather", b"FEA1" + bytes(50)), SourceError, ("write_feather",)),
     Case(
         "a column lacks in one file",

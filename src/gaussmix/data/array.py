@@ -191,7 +191,7 @@ def npy_file(path: Path) -> ArrayTable:
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+    except Exception as error:  # the header is read as Python, and fails in as many ways
         raise SourceError(
             f"{path} is not a usable .npy file: {error} "
             "Write it again with numpy.save(path, array) from an array of numbers."

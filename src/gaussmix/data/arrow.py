@@ -49,6 +49,7 @@ class ArrowTable(Table):
             found = f"{description} has {n_rows} rows and {len(schema)} columns"
             raise EmptyDataError(f"{found}. Give at least one row and one column.")
         self._schema = schema
+        self._names = tuple(schema.names)
         self._batches = batches
         self._n_rows = n_rows
         self._description = description
@@ -61,7 +62,7 @@ class ArrowTable(Table):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of all columns."""
-        return tuple(self._schema.names)
+        return self._names
 
     @property
     def n_columns(self) -> int:
@@ -142,7 +143,7 @@ def unreadable(description: str) -> Generator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
         raise SourceError(
             f"{description} cannot be read: {str(error).rstrip('.')}. "
             "The file may be damaged, cut short, or of another format than its name says; write it again."
@@ -205,7 +206,7 @@ def parquet_file(path: Path) -> ArrowTable:
 
     with unreadable(str(path)), parquet.ParquetFile(path) as file:
         schema, n_rows = file.schema_arrow, file.metadata.num_rows
-    return ArrowTable(schema, partial(_parquet_batches, path, schema.names), n_rows, str(path))
+        return ArrowTable(schema, partial(_parquet_batches, path, schema.names), n_rows, str(path))
 
 
 def _parquet_batches(path: Path, names: Sequence[str], positions: Sequence[int]) -> Columns:
@@ -228,7 +229,7 @@ def ipc_file(path: Path) -> ArrowTable:
     with unreadable(str(path)):
         _refuse_feather_1(path)
         reader, _ = _ipc_reader(path, None)
-    return ArrowTable(reader.schema, partial(_ipc_batches, path), None, str(path))
+        return ArrowTable(reader.schema, partial(_ipc_batches, path), None, str(path))
 
 
 def _refuse_feather_1(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from gaussmix.data.arrow import floats, matrix, unreadable
-from gaussmix.data.layout import MISSING, Layout, is_missing, is_number, layout_of, ragged, records
+from gaussmix.data.layout import DAMAGED, MISSING, Layout, is_missing, is_number, layout_of, ragged, records
 from gaussmix.data.table import Refusal, Rows, Table
 from gaussmix.errors import DataError, DataWarning, NotNumericError, SourceError
 
@@ -143,7 +142,7 @@ class DelimitedTable(Table):
                 for i in wanted:
                     if not self._is_readable(cells[i]):
                         return self._not_numeric(line, i, cells[i])
-        except (OSError, EOFError, csv.Error):
+        except DAMAGED:
             pass  # pyarrow's own words, below, are then the best there are
         return SourceError(f"{path} cannot be read: {error}. Write it again as CSV in UTF-8, or as Parquet.")
 

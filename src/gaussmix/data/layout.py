@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -21,6 +22,9 @@ MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "-nan", "null", 
 """Cells that mean: no value here."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
+
+DAMAGED = (OSError, EOFError, csv.Error, zlib.error)
+"""What reading a damaged text file may raise."""
 
 Record = tuple[int, list[str]]
 """The line a row begins on, counted from 1, and its cells."""
@@ -99,7 +103,7 @@ def layout_of(path: Path) -> Layout:
         _require_text(path)
         delimiter = _delimiter(path)
         rows = list(islice(records(path, delimiter), SAMPLED_ROWS))
-    except (OSError, EOFError, csv.Error) as error:
+    except DAMAGED as error:
         raise SourceError(f"{path} cannot be read as text: {error}. Write it again as UTF-8 CSV or Parquet.") from error
     if not rows:
         raise EmptyDataError(f"{path} is empty. Give a file with a header line and at least one row.")

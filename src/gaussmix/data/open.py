@@ -78,18 +78,21 @@ def columns_for(
     names: Sequence[str] | None,
     *,
     n_features: int | None = None,
+    weights: object = None,
     missing: Missing = "error",
 ) -> Source:
     """Open data for a model that knows its features: by name in any order, other columns left aside.
 
     Parameters
     ----------
-    data : as for `open_source`
+    data
+        As for `open_source`.
     names : sequence of str or None
         The model's feature names; None where it has none.
     n_features : int, optional
         The model's number of features, compared where names are missing on either side.
-    missing : {"error", "drop"}
+    weights, missing
+        As for `open_source`.
 
     Raises
     ------
@@ -101,14 +104,14 @@ def columns_for(
     opened = _open(data)
     carried = opened.names if isinstance(opened, Table) else opened.feature_names
     if names is None or carried is None:
-        source = open_source(opened, missing=missing)
+        source = open_source(opened, weights=weights, missing=missing)
         _require_count(source, len(names) if names is not None else n_features)
         return source
     _require_present(names, carried, opened.description)
     if isinstance(opened, Table):
         needed = positions_of(names, carried, opened.n_columns, opened.description)
         require_numbers(opened, needed, "The model was fitted on numbers in their place; convert them.")
-    return open_source(opened, features=names, missing=missing)
+    return open_source(opened, features=names, weights=weights, missing=missing)
 
 
 def _require_present(names: Sequence[str], carried: Sequence[str], description: str) -> None:

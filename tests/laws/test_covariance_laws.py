@@ -135,9 +135,7 @@ def assert_in_family(family: Family, covariances: Covariances, n_components: int
         np.testing.assert_allclose(shapes, shapes[:1].repeat(n_components, 0), atol=ENTRIES)
     if family.shape == family.orientation == "E":
         unit = covariances.dense() * np.exp(-2.0 * volumes[: covariances.n_groups])[:, :, None]
-        np.testing.assert_allclose(
-            unit, unit[:1].repeat(len(unit), 0), rtol=1e-9, atol=1e-9 * np.abs(unit).max()
-        )
+        np.testing.assert_allclose(unit, unit[:1].repeat(len(unit), 0), rtol=1e-9, atol=1e-9 * np.abs(unit).max())
     elif family.orientation == "E":
         axes = common_axes(covariances)
         white = np.linalg.solve(roots, axes * np.sqrt(np.square(axes.T @ roots).sum(axis=2))[:, None, :])
@@ -175,9 +173,7 @@ def test_a_larger_family_is_never_worse(case: Case) -> None:
 @pytest.mark.parametrize("name", ITERATED)
 @given(case=cases(), closeness=st.sampled_from([1e-3, 0.1, 1.0]))
 @settings(max_examples=30, deadline=None)
-def test_an_iterated_estimate_never_ends_below_where_it_started(
-    name: str, case: Case, closeness: float
-) -> None:
+def test_an_iterated_estimate_never_ends_below_where_it_started(name: str, case: Case, closeness: float) -> None:
     family, scatter = FAMILIES[name], case.scatter
     other = wishart(case.rng, scatter.n_components, scatter.n_features, 1.0)
     mixed = Scatter(Moment.FULL, scatter.mass, scatter.values + closeness * other.values, scatter.n_features)
@@ -187,9 +183,7 @@ def test_an_iterated_estimate_never_ends_below_where_it_started(
     assert objective(scatter, best) >= objective(scatter, previous) - rounding(scatter, previous)
     if name in EASY:
         cold = family.estimate(scatter, None)
-        np.testing.assert_allclose(
-            best.arrays, cold.arrays, rtol=ENTRIES, atol=ENTRIES * np.abs(cold.arrays).min()
-        )
+        np.testing.assert_allclose(best.arrays, cold.arrays, rtol=ENTRIES, atol=ENTRIES * np.abs(cold.arrays).min())
 
 
 @pytest.mark.parametrize("name", HARD)
@@ -204,13 +198,9 @@ def test_a_common_orientation_is_stationary(name: str, case: Case, warm: bool) -
     inverse = 1.0 / np.square(axes.T @ roots_of(best, scatter.n_components)).sum(axis=2)
     pulls = inside * (inverse[:, :, None] - inverse[:, None, :])
     # Where all components pull the same way by rounding only, the largest possible pull is the measure.
-    largest = np.sqrt(
-        inside.diagonal(axis1=1, axis2=2)[:, :, None] * inside.diagonal(axis1=1, axis2=2)[:, None, :]
-    )
+    largest = np.sqrt(inside.diagonal(axis1=1, axis2=2)[:, :, None] * inside.diagonal(axis1=1, axis2=2)[:, None, :])
     largest = (largest * np.abs(inverse[:, :, None] - inverse[:, None, :])).sum(axis=0)
-    assert (
-        np.abs(pulls.sum(axis=0)) <= 1e-7 * np.abs(pulls).sum(axis=0) + 1e-9 * (largest + scatter.mass.sum())
-    ).all()
+    assert (np.abs(pulls.sum(axis=0)) <= 1e-7 * np.abs(pulls).sum(axis=0) + 1e-9 * (largest + scatter.mass.sum())).all()
 
 
 def orientation_objective(name: str, scatter: Scatter, axes: np.ndarray) -> np.ndarray:
@@ -261,9 +251,7 @@ def test_units_do_not_matter(name: str, case: Case, exponent: int) -> None:
     if name in HARD:
         assert abs(objective(scatter, best) - objective(scatter, back)) <= rounding(scatter, best)
     else:
-        np.testing.assert_allclose(
-            back.dense(), best.dense(), rtol=ENTRIES, atol=1e-9 * np.abs(best.dense()).max()
-        )
+        np.testing.assert_allclose(back.dense(), best.dense(), rtol=ENTRIES, atol=1e-9 * np.abs(best.dense()).max())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -302,9 +290,7 @@ def test_of_one_feature_only_the_volume_counts(seed: int, n_components: int) -> 
     scatter = wishart(np.random.default_rng(seed), n_components, 1, 2.0)
     for name, family in FAMILIES.items():
         shared = scatter.values.sum() / scatter.mass.sum()
-        wanted = (
-            scatter.values[:, 0, 0] / scatter.mass if family.volume == "V" else np.full(n_components, shared)
-        )
+        wanted = scatter.values[:, 0, 0] / scatter.mass if family.volume == "V" else np.full(n_components, shared)
         estimate = family.estimate(scatter, family.estimate(scatter, None)).dense()[:, 0, 0]
         np.testing.assert_allclose(np.broadcast_to(estimate, wanted.shape), wanted, rtol=1e-12, err_msg=name)
 
@@ -332,16 +318,12 @@ def test_a_family_needs_no_more_than_its_moment(name: str, case: Case) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @given(case=cases(max_components=4), tiny=st.sampled_from([1e-6, 1e-3]))
 @settings(max_examples=20, deadline=None)
-def test_a_component_of_hardly_any_mass_hardly_matters_to_the_others(
-    name: str, case: Case, tiny: float
-) -> None:
+def test_a_component_of_hardly_any_mass_hardly_matters_to_the_others(name: str, case: Case, tiny: float) -> None:
     scatter = case.scatter
     assume(scatter.n_components > 1)
     factor = np.ones(scatter.n_components)
     factor[0] = tiny / scatter.mass[0]
-    small = Scatter(
-        Moment.FULL, scatter.mass * factor, scatter.values * factor[:, None, None], scatter.n_features
-    )
+    small = Scatter(Moment.FULL, scatter.mass * factor, scatter.values * factor[:, None, None], scatter.n_features)
     best = FAMILIES[name].estimate(small, None)
     assert_in_family(FAMILIES[name], best, scatter.n_components)
     without = Scatter(Moment.FULL, small.mass[1:], small.values[1:], scatter.n_features)
@@ -349,6 +331,5 @@ def test_a_component_of_hardly_any_mass_hardly_matters_to_the_others(
     # What the tiny component costs the others is bounded by its own mass, times its own misfit.
     others = terms(without, roots_of(best, scatter.n_components)[1:]).sum()
     assert (
-        others <= terms(without, roots_of(alone, without.n_components)).sum() + rounding(without, alone)
-        or name in HARD
+        others <= terms(without, roots_of(alone, without.n_components)).sum() + rounding(without, alone) or name in HARD
     )

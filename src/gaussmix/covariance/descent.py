@@ -25,6 +25,10 @@ _MAX_HALVINGS = 40
 _LONGEST = 0.6
 # How far to go, in units set by the curvature, down a ridge along which the gradient is zero.
 _ESCAPE = 0.1
+# A criterion of less curvature changes by less than this in a whole turn.
+_FLAT = 1e-8
+# Scaled curvatures above this size are not rounding.
+_RIDGE = 1e-6
 # With more planes than this, the Newton equations are solved by conjugate gradients, one descent at a time.
 _MAX_DENSE_PLANES = 66
 
@@ -139,14 +143,15 @@ def _steps(local: _Local, gradients: Array) -> tuple[Array, Array]:
     curvatures, vectors = np.linalg.eigh(hessians * scale[:, None, :] * scale[:, :, None])
     slopes = ((gradients * scale)[:, None, :] @ vectors)[:, 0]
     lengths = np.abs(slopes) / np.maximum(np.abs(curvatures), 1e-10)
-    lengths = np.where(curvatures < -1e-6, np.maximum(lengths, _ESCAPE), lengths)
+    lengths = np.where(curvatures < -_RIDGE, np.maximum(lengths, _ESCAPE), lengths)
     steps = scale * (vectors @ np.where(slopes > 0.0, -lengths, lengths)[..., None])[..., 0]
     return _shortened(steps, (np.abs(slopes) * lengths - 0.5 * curvatures * lengths**2).sum(axis=1))
 
 
 def _scale(curvatures: Array) -> Array:
+    """Return what brings curvatures (S, P) to one; those that are rounding, as of round components, stay small."""
     sizes = np.abs(curvatures)
-    floor = 1e-10 * np.maximum(sizes.max(axis=-1, keepdims=True), 1e-4)
+    floor = np.maximum(1e-10 * sizes.max(axis=-1, keepdims=True), _FLAT)
     return 1.0 / np.sqrt(np.maximum(sizes, floor))
 
 
@@ -176,7 +181,7 @@ def _conjugate_step(times: Callable[[Array], Array], gradients: Array, curvature
             break
         image = times(direction[None, None])[0, 0]
         curvature = float(direction @ image)
-        if curvature <= 1e-6 * size:
+        if curvature <= _RIDGE * size:
             step, gain = (direction, size) if gain == 0.0 else (step, gain)
             break
         step = step + (size / curvature) * direction

@@ -95,36 +95,36 @@ def _vei(scatter: Scatter, previous: Covariances | None) -> Covariances:
 
 
 def _eee(scatter: Scatter) -> Covariances:
-    factor = np.linalg.cholesky(scatter.pooled()) / np.sqrt(scatter.mass.sum())
+    factor = _factors(scatter.pooled()) / np.sqrt(scatter.mass.sum())
     return Dense(scatter.n_features, factor[None])
 
 
 def _vvv(scatter: Scatter) -> Covariances:
-    return Dense(scatter.n_features, _factors(scatter) / np.sqrt(scatter.mass)[:, None, None])
+    return Dense(scatter.n_features, _factors(scatter.matrices()) / np.sqrt(scatter.mass)[:, None, None])
 
 
 def _evv(scatter: Scatter) -> Covariances:
-    factors = _factors(scatter)
+    factors = _factors(scatter.matrices())
     to_equal = _to_equal_volume(log_determinants(factors) / scatter.n_features, scatter.mass)
     return Dense(scatter.n_features, factors * np.exp(0.5 * to_equal)[:, None, None])
 
 
 def _eev(scatter: Scatter) -> Covariances:
     """Own axes, and one set of ordered eigenvalues: the mean of the scatters'."""
-    rotations, lengths = axes(_factors(scatter))
+    rotations, lengths = axes(_factors(scatter.matrices()))
     squares = np.square(lengths).sum(axis=0) / scatter.mass.sum()
     return Dense.from_roots(rotations * np.sqrt(squares))
 
 
 def _vev(scatter: Scatter, previous: Covariances | None) -> Covariances:
     """Own axes, and ordered eigenvalues in the same proportions, which is VEI in those axes."""
-    rotations, lengths = axes(_factors(scatter))
+    rotations, lengths = axes(_factors(scatter.matrices()))
     squares = _proportional(scatter, np.square(lengths), previous)
     return Dense.from_roots(rotations * np.sqrt(squares)[:, None, :])
 
 
 def _vee(scatter: Scatter, previous: Covariances | None) -> Covariances:
-    whiten = partial(_whiten_factors, _factors(scatter))
+    whiten = partial(_whiten_factors, _factors(scatter.matrices()))
     factor, log_volumes = _shared_shape(scatter, whiten, previous)
     return Dense(scatter.n_features, factor * np.exp(0.5 * log_volumes)[:, None, None])
 
@@ -156,14 +156,18 @@ def _vve(scatter: Scatter, previous: Covariances | None) -> Covariances:
 
 def _positive(values: Array) -> Array:
     """Traces or diagonals, refused unless they can belong to positive definite scatters."""
-    if not (values > 0.0).all():
-        raise np.linalg.LinAlgError("a scatter is not positive definite: its diagonal holds a value <= 0 or NaN")
+    if not ((values > 0.0) & (values < np.inf)).all():
+        raise np.linalg.LinAlgError(
+            "found a scatter with a diagonal value that is not positive and finite, expected positive definite ones; "
+            "regularize, or drop the component"
+        )
     return values
 
 
-def _factors(scatter: Scatter) -> Array:
-    """Return the scatters' lower triangular factors (K, D, D)."""
-    return np.asarray(np.linalg.cholesky(scatter.matrices()), np.float64)
+def _factors(matrices: Array) -> Array:
+    """Return lower triangular factors (..., D, D) of scatters; LAPACK alone would let NaN pass."""
+    _positive(np.diagonal(matrices, axis1=-2, axis2=-1))
+    return np.asarray(np.linalg.cholesky(matrices), np.float64)
 
 
 def _to_equal_volume(log_sizes: Array, mass: Array) -> Array:
@@ -243,7 +247,7 @@ def _whiten_factors(factors: Array, log_volumes: Array) -> tuple[Array, Array, A
 
 def _unit_roots(scatter: Scatter) -> tuple[Array, Array]:
     """Return the factors of W_k / |W_k|^(1/D), and log|W_k| / D."""
-    factors = _factors(scatter)
+    factors = _factors(scatter.matrices())
     log_sizes = log_determinants(factors) / scatter.n_features
     return factors * np.exp(-0.5 * log_sizes)[:, None, None], log_sizes
 

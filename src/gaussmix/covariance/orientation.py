@@ -132,12 +132,13 @@ def _mixed_bases(roots: Array) -> Array:
     """Orientations (S, D, D) of every component, and of one's narrowest axes completed by another's.
 
     A narrow axis is worth much to a component and little to the rest, so good optima are made of such pieces.
+    With many features there are too many to try.
     """
     rotations = axes(roots)[0][..., ::-1]
     n_components, n_features = rotations.shape[:2]
     first, second = np.nonzero(~np.eye(n_components, dtype=bool))
     mixed = [rotations]
-    for n_axes in range(1, min(n_features, 3)):
+    for n_axes in range(1, min(n_features, 3) if is_dense(n_features) else 1):
         joined = np.concatenate([rotations[first, :, :n_axes], rotations[second]], axis=2)
         mixed.append(np.linalg.qr(joined)[0])
     return np.concatenate(mixed)

@@ -261,7 +261,7 @@ class Counting(Source):
         yield from (table_module.Chunk(self.x[i : i + 3], None, i) for i in range(0, len(self.x), 3))
 
 
-@pytest.mark.parametrize(("budget", "readings"), [(10 * 16, 1), (10 * 16 - 1, 3), (0, 3)])
+@pytest.mark.parametrize(("budget", "readings"), [(10 * 16, 1), (10 * 16 - 1, 3), (100, 3), (0, 3)])
 def test_only_rows_within_the_budget_are_remembered(budget, readings):
     counting = Counting(np.arange(20.0).reshape(10, 2))
     source = Remembered(counting, budget)

@@ -78,7 +78,8 @@ def test_the_number_of_weights_is_compared_while_reading(n_weights, tmp_path):
     path.write_text("a\n1\n2\n3\n")
     source = open_source(path, weights=np.ones(n_weights))
     with pytest.raises(ShapeError, match=f"there are {n_weights} weights for .*3 rows"):
-        list(source.chunks())
+        for chunk in source.chunks():
+            assert chunk.x.shape[0] == chunk.weights.size
 
 
 def test_rows_with_weights_of_their_own_take_no_others():

@@ -114,6 +114,11 @@ def arrow_file(folder: Path) -> Path:
     return folder / "x.arrow"
 
 
+def rowless_arrow(folder: Path) -> Path:
+    with pa.ipc.new_file(folder / "x.arrow", pa.schema([("a", pa.float64())])):
+        return folder / "x.arrow"
+
+
 def spoilt_arrow(folder: Path) -> Path:
     with pa.ipc.new_file(folder / "x.arrow", pa.schema([("column", pa.float64())])) as writer:
         writer.write_table(pa.table({"column": [1.0]}))
@@ -233,6 +238,7 @@ FILES = [
     Case("garbage Arrow", file("x.arrow", b"garbage" * 99), SourceError, ("x.arrow cannot be read",)),
     Case("cut Arrow", cut(arrow_file, 0.5), SourceError, ("x.arrow cannot be read",)),
     Case("Arrow with a scrambled name", spoilt_arrow, SourceError, ("x.arrow cannot be read",)),
+    Case("Arrow file without rows", rowless_arrow, EmptyDataError, ("x.arrow holds no rows",)),
     Case("old Feather", file("x.feather", b"FEA1" + bytes(50)), SourceError, ("write_feather",)),
     Case(
         "a column lacks in one file",

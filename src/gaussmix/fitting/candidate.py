@@ -11,12 +11,13 @@ from typing import final
 from gaussmix._linalg import Integers
 from gaussmix.covariance import Family
 from gaussmix.covariance.regularization import Regularization
+from gaussmix.engine.climb import can_climb
 from gaussmix.engine.evaluator import Appraise, Evaluator
 from gaussmix.engine.scoring import Appraisal
 from gaussmix.fitting.degeneracy import Degeneracy, find_degenerate
-from gaussmix.fitting.em import Reseed
+from gaussmix.fitting.em import Reseed, em
 from gaussmix.fitting.maximize import Collapsed, Model
-from gaussmix.fitting.method import Method, Outcome
+from gaussmix.fitting.method import Method, Outcome, together
 from gaussmix.fitting.race import Runner, race, winner
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
@@ -140,12 +141,13 @@ def candidate(
     if not runners:
         runners = _runners(model, n_components, seeds, recipe)
         if evaluator.sample is not evaluator:
-            runners = yield from _heats(runners, model, recipe, reseed, records)
+            small = can_climb(model.regularization, evaluator.sample.summary)
+            sampled = replace(model, sampled=True, small=small)
+            runners = yield from _heats(runners, sampled, recipe, reseed, records)
     field = yield from race(runners, model, recipe.rule, reseed)
+    best = yield from _finished_winner(field, model, recipe, reseed)
     if not records:
         records += [_record(runner) for runner in field]
-    bad = [runner.outcome is not None and bool(_degenerate(runner.outcome, model)) for runner in field]
-    best = winner(field, bad)
     if best is None or best.outcome is None:
         return Fitted(family, n_components, None, None, (), tuple(records))
     outcome = best.outcome
@@ -161,7 +163,8 @@ def candidate(
 def model_of(family: Family, evaluator: Evaluator, regularization: Regularization, rule: StoppingRule) -> Model:
     """Return what is fitted, in the coordinates that the family allows."""
     pilot = evaluator.pilots[family.axis_equivariant]
-    return Model(family, regularization.in_units(pilot.coordinates.scale), pilot, rule.tol / 10.0)
+    scaled = regularization.in_units(pilot.coordinates.scale)
+    return Model(family, scaled, pilot, rule.tol / 10.0, small=can_climb(scaled, evaluator.summary))
 
 
 def _runners(model: Model, n_components: int, seeds: Seeds, recipe: Recipe) -> list[Runner]:
@@ -178,11 +181,25 @@ def _heats(
 ) -> Method[list[Runner]]:
     """Run the starts on the row sample; the best few begin on all rows where they ended there."""
     rule = StoppingRule(max(_SAMPLE_TOL, recipe.rule.tol), recipe.rule.max_passes)
-    field = yield from race(runners, replace(model, sampled=True), rule, reseed)
+    field = yield from race(runners, model, rule, reseed)
     records += [replace(_record(runner), on_sample=True) for runner in field]
     ran = [(runner, outcome) for runner in field if (outcome := runner.outcome) is not None]
     ran.sort(key=lambda pair: (pair[1].reason is Reason.DROPPED, -pair[1].objective))
     return [Runner(runner.kind, outcome.mixture) for runner, outcome in ran[:_FINALISTS]]
+
+
+def _finished_winner(field: list[Runner], model: Model, recipe: Recipe, reseed: Reseed) -> Method[Runner | None]:
+    """Return the best of the field; one that was outrun, but by degenerate ones only, is first run to its end.
+
+    `field` is changed accordingly.
+    """
+    while True:
+        bad = [runner.outcome is not None and bool(_degenerate(runner.outcome, model)) for runner in field]
+        best = winner(field, bad)
+        if best is None or best.outcome is None or best.outcome.reason is not Reason.OUTRUN:
+            return best
+        (end,) = yield from together([em(best.outcome, model, recipe.rule, reseed)])
+        field[field.index(best)] = replace(best, outcome=end or best.outcome.ended(Reason.INTERRUPTED))
 
 
 def _record(runner: Runner) -> StartRecord:

@@ -67,7 +67,10 @@ def race(
 
 
 def winner(runners: Sequence[Runner], degenerate: Sequence[bool]) -> Runner | None:
-    """Return the runner with the highest objective among the best class: whole before dropped, sane before degenerate."""
+    """Return the runner with the highest objective among the best class.
+
+    Whole mixtures before such that lost components or became singular, sane ones before degenerate ones.
+    """
     ran = [(r, bad) for r, bad in zip(runners, degenerate, strict=True) if r.outcome is not None]
     if not ran:
         return None
@@ -76,7 +79,7 @@ def winner(runners: Sequence[Runner], degenerate: Sequence[bool]) -> Runner | No
 
 def _standing(outcome: Outcome | None, degenerate: bool) -> tuple[bool, bool]:
     assert outcome is not None
-    return outcome.reason is not Reason.DROPPED, not degenerate
+    return outcome.reason not in (Reason.DROPPED, Reason.COLLAPSED), not degenerate
 
 
 def _unfinished(outcome: Outcome | None) -> bool:
@@ -88,5 +91,8 @@ def _objective(outcome: Outcome | None) -> float:
 
 
 def _outrun(runner: Runner) -> Runner:
+    """Mark a runner as outrun; that one has lost components must not be forgotten."""
     assert runner.outcome is not None
+    if runner.outcome.reason is Reason.DROPPED:
+        return runner
     return Runner(runner.kind, runner.start, runner.favourite, runner.outcome.ended(Reason.OUTRUN))

@@ -12,7 +12,7 @@ from gaussmix.covariance import Family
 from gaussmix.covariance.regularization import PseudoObservations, Regularization
 from gaussmix.engine.assignment import Assignment
 from gaussmix.engine.evaluator import Evaluator
-from gaussmix.errors import EmptyDataError, MissingValuesError, ScaleError, TooFewRowsError
+from gaussmix.errors import EmptyDataError, FitError, MissingValuesError, ScaleError, TooFewRowsError
 from gaussmix.fitting.candidate import Fitted, Recipe, candidate, model_of
 from gaussmix.fitting.drive import run
 from gaussmix.fitting.em import begin
@@ -88,14 +88,13 @@ class Ground:
         Raises
         ------
         TooFewRowsError
-            When there is no mixture.
+            When there are fewer distinct rows than components.
+        FitError
+            When no start gave a valid mixture.
         """
         outcome, appraisal, summary = fitted.outcome, fitted.appraisal, self.evaluator.summary
         if outcome is None or appraisal is None:
-            raise TooFewRowsError(
-                f"{fitted.n_components} components need at least as many distinct rows, found "
-                f"{self.seeds.n_distinct} among {summary.n_rows} rows; lower the number of components"
-            )
+            raise self._no_mixture(fitted)
         names = self.evaluator.source.feature_names
         return FitResult(
             outcome.mixture.renamed(fitted.family.name, names),
@@ -117,6 +116,18 @@ class Ground:
             bool(fitted.degenerate),
             tuple(self._warnings(fitted)),
             self.facts,
+        )
+
+    def _no_mixture(self, fitted: Fitted) -> TooFewRowsError | FitError:
+        name, k = fitted.family.name, fitted.n_components
+        if k > self.seeds.n_distinct:
+            return TooFewRowsError(
+                f"{k} components need at least as many distinct rows, found {self.seeds.n_distinct} among "
+                f"{self.evaluator.summary.n_rows} rows; lower the number of components"
+            )
+        return FitError(
+            f"no start of {name} with {k} components gave covariances that are positive definite in float64; bring "
+            "the columns to similar scales, leave out redundant ones, or use the default regularization, VVV or VVI"
         )
 
     def _warnings(self, fitted: Fitted) -> list[str]:

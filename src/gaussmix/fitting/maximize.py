@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussmix._linalg import Array
-from gaussmix.covariance import Covariances, Scatter, Structure
+from gaussmix.covariance import Covariances, Family, Scatter, Structure
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.engine.assignment import SOFT, Assignment
+from gaussmix.engine.climb import LEAST_MASS, Climb
 from gaussmix.engine.expectation import Expectation
 from gaussmix.engine.plan import LARGEST_BOUND, error_bound
 from gaussmix.engine.summary import Pilot
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
-_NOTHING = 1e-13  # of all weight: below it a component's mass is rounding
 _FAR_MOVE = 1e4  # standard deviations beyond which moments about the old means have lost their digits
 
 
@@ -51,6 +51,8 @@ class Model:
         Tolerated error of a row's log density.
     sampled : bool
         Whether it is fitted to the row sample instead of all rows.
+    small : bool
+        Whether several passes may be asked for at once.
     """
 
     structure: Structure
@@ -58,6 +60,7 @@ class Model:
     pilot: Pilot
     precision: float
     sampled: bool = False
+    small: bool = False
 
     def expectation(
         self,
@@ -80,6 +83,13 @@ class Model:
             self.sampled,
         )
 
+    def climb(self, mixture: Mixture, passes: int) -> Climb:
+        """Return the request for several passes of a small problem."""
+        assert isinstance(self.structure, Family)
+        return Climb(
+            mixture, self.structure, self.regularization, self.structure.axis_equivariant, self.sampled, passes
+        )
+
     def maximize(self, statistics: Statistics, previous: Covariances | None) -> Mixture:
         """Return the mixture that maximises the expected (penalised) log-likelihood.
 
@@ -91,7 +101,7 @@ class Model:
             When a covariance is not positive definite.
         """
         mass = statistics.mass
-        dead = np.flatnonzero(~(mass > max(self.regularization.mass, _NOTHING * statistics.weight)))
+        dead = np.flatnonzero(~(mass > max(self.regularization.mass, LEAST_MASS * statistics.weight)))
         if len(dead):
             raise Died(dead)
         return self.fitted(statistics.scatter(), statistics.means(), previous)
@@ -104,13 +114,15 @@ class Model:
         Collapsed
             When a covariance is not positive definite.
         """
-        try:
-            prepared = self.regularization.prepare(scatter)
-            spread = self.regularization.finish(self.structure.estimate(prepared, previous))
-        except np.linalg.LinAlgError as error:
-            raise Collapsed(str(error)) from error
-        if not np.isfinite(spread.arrays).all() or (spread.variances() <= 0.0).any():
-            raise Collapsed("a variance is zero")
+        # Scatters beyond float64 (columns 1e100 apart in one rotation) overflow on the way; the determinants tell.
+        with np.errstate(all="ignore"):
+            try:
+                prepared = self.regularization.prepare(scatter)
+                spread = self.regularization.finish(self.structure.estimate(prepared, previous))
+            except np.linalg.LinAlgError as error:
+                raise Collapsed(str(error)) from error
+            if not (np.isfinite(spread.arrays).all() and np.isfinite(spread.log_determinants()).all()):
+                raise Collapsed("a covariance is singular in float64")
         weights = scatter.mass / scatter.mass.sum()
         return Mixture.within(self.pilot.coordinates, weights, centres, spread, self.structure.name)
 

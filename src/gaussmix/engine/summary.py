@@ -89,18 +89,24 @@ class Summary:
         """
         cut = int(_TRIMMED * len(self.sample))
         central = np.sort(self.sample, axis=0)[cut : len(self.sample) - cut]
-        with np.errstate(under="ignore"):
+        largest = np.maximum(np.abs(self.minima), np.abs(self.maxima))
+        # Values that overflow are refused by name later, when it is known what the columns are called.
+        with np.errstate(under="ignore", over="ignore", invalid="ignore"):
             variances = central.var(axis=0)
             whole = self.squares / self.weight
-        largest = np.maximum(np.abs(self.minima), np.abs(self.maxima))
-        # A mean carries rounding errors of eps times its size, so a constant column's variance need not be zero.
-        noise = (1e-14 * largest) ** 2
+            # A mean carries rounding errors of eps times its size, so a constant column's variance need not be zero.
+            noise = (1e-14 * largest) ** 2
+            floor = np.where(largest > 0.0, (1e-8 * largest) ** 2, 1.0)
         variances = np.where(variances > noise, variances, np.where(whole > noise, whole, 0.0))
-        floor = np.where(largest > 0.0, (1e-8 * largest) ** 2, 1.0)
         return np.where(variances > 0.0, variances, floor)
 
     def pilot(self, per_feature: bool) -> Pilot:
-        """Return the coordinates for a structure that allows a factor per feature, or only a common one."""
+        """Return the coordinates for a structure that allows a factor per feature, or only a common one.
+
+        Without rows, which are refused by name later, they are the user's own.
+        """
+        if self.n_rows == 0:
+            return Pilot(Coordinates.identity(len(self.means)), np.ones_like(self.means))
         spreads = np.sqrt(np.maximum(self.squares / self.weight, self.reference_variances()))
         exponents = np.frexp(spreads)[1].astype(np.int64)
         if not per_feature:
@@ -124,7 +130,8 @@ class SummaryFold(Fold[Summary, Summary]):
         """Return the summary of one segment, about its own mean."""
         weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else chunk.weights
         used = weights > 0.0
-        x = np.asarray(chunk.x, dtype=np.float64)
+        # Sums over columns depend on how rows lie in memory, to the last bit; the answer must not.
+        x = np.ascontiguousarray(chunk.x, dtype=np.float64)
         if used.all():
             positions = np.arange(chunk.start, chunk.stop)
         else:

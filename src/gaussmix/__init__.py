@@ -5,21 +5,50 @@
 >>> selection = gm.select("examples/faithful.csv")
 """
 
+# Every name is imported when it is first asked for, so that `gaussmix --help` does not wait for NumPy. The imports
+# below are what a type checker reads; `_HOMES` says the same to Python, and a test compares the two.
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gaussmix import errors
-from gaussmix.api import (
-    Assignments,
-    fit,
-    iterate_predictions,
-    load,
-    predict,
-    score,
-    select,
-)
-from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
-from gaussmix.engine.executors.local import LocalEngine
-from gaussmix.fitting.result import FitResult
-from gaussmix.mixture import Mixture
-from gaussmix.selection.search import Selection
+
+if TYPE_CHECKING:
+    from gaussmix.api import (
+        Assignments,
+        fit,
+        iterate_predictions,
+        load,
+        predict,
+        report_text,
+        score,
+        select,
+        summarize,
+    )
+    from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
+    from gaussmix.engine.executors.local import LocalEngine
+    from gaussmix.fitting.result import FitResult
+    from gaussmix.mixture import Mixture
+    from gaussmix.selection.search import Selection
+
+_HOMES = {
+    "AddedDiagonal": "gaussmix.covariance.regularization",
+    "Assignments": "gaussmix.api",
+    "FitResult": "gaussmix.fitting.result",
+    "LocalEngine": "gaussmix.engine.executors.local",
+    "Mixture": "gaussmix.mixture",
+    "PseudoObservations": "gaussmix.covariance.regularization",
+    "Selection": "gaussmix.selection.search",
+    "Unregularized": "gaussmix.covariance.regularization",
+    "fit": "gaussmix.api",
+    "iterate_predictions": "gaussmix.api",
+    "load": "gaussmix.api",
+    "predict": "gaussmix.api",
+    "report_text": "gaussmix.api",
+    "score": "gaussmix.api",
+    "select": "gaussmix.api",
+    "summarize": "gaussmix.api",
+}
 
 __all__ = [
     "AddedDiagonal",
@@ -35,6 +64,20 @@ __all__ = [
     "iterate_predictions",
     "load",
     "predict",
+    "report_text",
     "score",
     "select",
+    "summarize",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gaussmix' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

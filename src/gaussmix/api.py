@@ -1,9 +1,9 @@
-"""The verbs: fit, select, predict, score, load."""
+"""The verbs: fit, select, predict, score, load, summarize."""
 
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +37,8 @@ from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.starts.seeds import KINDS
 from gaussmix.fitting.stopping import StoppingRule
 from gaussmix.mixture import Mixture
+from gaussmix.report.facts import facts_of_mixture, facts_of_result, facts_of_selection
+from gaussmix.report.text import render
 from gaussmix.selection.search import Selection, search
 from gaussmix.selection.table import CRITERIA
 
@@ -123,7 +125,7 @@ def fit(
     """
     n_components = _validation.positive_integer(n_components, "n_components")
     with _ground(data, weights, weight_kind, features, missing, regularization, seed, engine) as ground:
-        structure = family(covariance, ground.evaluator.source.n_features)
+        structure = _family(covariance, ground.evaluator.source.n_features)
         recipe = _recipe(start, n_starts, tol, max_passes)
         runners = _given_runners(start, n_components, structure, ground, recipe)
         method = ground.method(structure, n_components, recipe, runners)
@@ -259,14 +261,13 @@ def score(
     ----------
     model, data, missing, engine
         As in `predict`.
-    weights : array (N,), optional
+    weights : array (N,) or column name, optional
         Row weights.
     """
     mixture = mixture_of(model)
-    if weights is None:
-        source = columns_for(data, mixture.feature_names, n_features=mixture.n_features, missing=missing)
-    else:
-        source = open_source(data, features=mixture.feature_names, weights=weights, missing=missing)
+    source = columns_for(
+        data, mixture.feature_names, n_features=mixture.n_features, weights=weights, missing=missing
+    )
     return appraise_source(mixture, source, engine or LocalEngine()).score
 
 
@@ -284,6 +285,48 @@ def load(path: str | Path) -> Mixture:
         When the file is not a gaussmix model, is damaged, or comes from a newer release.
     """
     return Mixture.load(path)
+
+
+def summarize(
+    model: Mixture | FitResult | Selection, facts: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Tell all there is to tell of a fit, ready for JSON.
+
+    Parameters
+    ----------
+    model : Mixture, FitResult or Selection
+        What was fitted.
+    facts : mapping, optional
+        For a Mixture: what its model file says of the fit, as from `Mixture.load_with_facts`.
+
+    Returns
+    -------
+    dict
+        Parameters, criteria, candidates and sentences, always under the same keys; None stands for what is not known
+        or not finite.
+    """
+    if isinstance(model, Selection):
+        return facts_of_selection(model)
+    if isinstance(model, FitResult):
+        return facts_of_result(model)
+    return facts_of_mixture(mixture_of(model), facts)
+
+
+def report_text(
+    model: Mixture | FitResult | Selection | Mapping[str, Any], *, width: int = 100, color: bool = False
+) -> str:
+    """Tell it as text, for a terminal or a file.
+
+    Parameters
+    ----------
+    model : Mixture, FitResult, Selection or mapping
+        What was fitted, or what `summarize` returned.
+    width : int
+        Columns that lines may take; tables that need more are cut into several.
+    color : bool
+        Whether to use a terminal's colours and signs.
+    """
+    return render(dict(model) if isinstance(model, Mapping) else summarize(model), width, color)
 
 
 def mixture_of(model: Mixture | FitResult | Selection) -> Mixture:
@@ -325,7 +368,13 @@ def _ground(
     with one_blas_thread():
         source = open_source(data, features=features, weights=weights, missing=missing)
         evaluator = Evaluator.open(source, executor, seed)
-        facts: dict[str, Any] = {"data": source.description, "seed": seed, "gaussmix": version("gaussmix")}
+        facts: dict[str, Any] = {
+            "data": source.description,
+            "rows_read": evaluator.summary.rows_read,
+            "weight_kind": weight_kind,
+            "seed": seed,
+            "gaussmix": version("gaussmix"),
+        }
         if weight_kind == "importance":
             summary = evaluator.summary
             effective = summary.weight**2 / summary.squared_weight
@@ -384,7 +433,10 @@ def _given_runners(start: object, n_components: int, structure: Family, ground: 
 
 
 def _assignment(start: object, n_components: int) -> Assignment:
-    array = np.asarray(start)
+    try:
+        array = np.asarray(start)
+    except ValueError as error:
+        raise ParameterError(f"start: expected labels (rows,) or responsibilities (rows, K), found {error}") from error
     if array.ndim == 2:
         if array.shape[1] != n_components:
             raise ParameterError(
@@ -395,19 +447,26 @@ def _assignment(start: object, n_components: int) -> Assignment:
 
 
 def _counts(n_components: int | Iterable[int]) -> list[int]:
-    listed = [n_components] if isinstance(n_components, int) else list(n_components)
+    listed = list(n_components) if isinstance(n_components, Iterable) else [n_components]
     if not listed:
         raise ParameterError("n_components is empty; give at least one number of components to try")
     return list(dict.fromkeys(_validation.positive_integer(k, "n_components") for k in listed))
 
 
-def _families(covariance: str | Iterable[str], n_features: int) -> list[Family]:
+def _families(covariance: object, n_features: int) -> list[Family]:
     if isinstance(covariance, str):
         covariance = distinct_families(n_features) if covariance == "all" else [covariance]
-    chosen = [family(name, n_features) for name in covariance]
+    names = list(covariance) if isinstance(covariance, Iterable) else [covariance]
+    chosen = [_family(name, n_features) for name in cast("list[object]", names)]
     if not chosen:
         raise ParameterError(f"covariance is empty; name structures, 'all', or one of {', '.join(ALIASES)}")
     return list(dict.fromkeys(chosen))
+
+
+def _family(name: object, n_features: int) -> Family:
+    if not isinstance(name, str):
+        raise ParameterError(f"covariance={name!r}: expected a structure's name, such as 'VVV' or 'full'")
+    return family(name, n_features)
 
 
 def _warn_of_weights(ground: Ground) -> None:

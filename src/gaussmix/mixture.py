@@ -324,6 +324,12 @@ class Mixture:
             self.feature_names,
         )
 
+    def without(self, components: NDArray[np.int64]) -> Mixture:
+        """Return the mixture of the other components, their weights scaled up to sum to 1."""
+        left = self.take(np.setdiff1d(np.arange(self.n_components), components))
+        weights = left.weights / left.weights.sum()
+        return Mixture.within(left.coordinates, weights, left.centres, left.spread, left.structure, left.feature_names)
+
     def order(self) -> NDArray[np.int64]:
         """Positions (K,) of the components by weight, largest first, ties by mean."""
         return np.lexsort([*self.centres.T[::-1], -self.weights])

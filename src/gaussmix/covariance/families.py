@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+
+from gaussmix._linalg import Array
 from gaussmix.covariance import estimation
 from gaussmix.covariance.scatter import Moment, Scatter
-from gaussmix.covariance.storage import Covariances
+from gaussmix.covariance.storage import Covariances, Dense, Diagonal, Scalar
 from gaussmix.covariance.structure import Structure
 from gaussmix.errors import ParameterError
 
@@ -62,6 +65,15 @@ class Family(Structure):
     def estimate(self, scatter: Scatter, previous: Covariances | None) -> Covariances:
         """Return the maximum likelihood member of the family for `scatter`."""
         return estimation.estimate(self._letters, scatter, previous)
+
+    def stored(self, factors: Array) -> Covariances:
+        """Return covariances of this family, given as lower triangular factors (K, D, D), in its own storage."""
+        n_features = factors.shape[-1]
+        if self.orientation != "I":
+            return Dense(n_features, factors[:1] if self.name == "EEE" else factors)
+        squares = np.square(np.diagonal(factors, axis1=1, axis2=2))
+        groups = squares[:1] if self.volume == "E" and self.shape != "V" else squares
+        return Scalar(n_features, groups[:, 0]) if self.shape == "I" else Diagonal(n_features, groups)
 
     def lies_in(self, other: Family) -> bool:
         """Whether every member of this family is one of `other`'s: letter by letter, I <= E <= V."""

@@ -59,6 +59,10 @@ class Covariances(ABC):
         """Return the inverse factors L^-1 (G, D, D), lower triangular."""
 
     @abstractmethod
+    def triangles(self) -> Array:
+        """Return lower triangular factors L (G, D, D) with Sigma = L L'."""
+
+    @abstractmethod
     def dense(self) -> Array:
         """Return the covariance matrices (G, D, D)."""
 
@@ -122,6 +126,10 @@ class Scalar(Covariances):
     def whiteners(self) -> Array:
         """I / sigma (G, D, D)."""
         return np.eye(self.n_features) / np.sqrt(self.squares)[:, None, None]
+
+    def triangles(self) -> Array:
+        """Sigma I (G, D, D)."""
+        return np.sqrt(self.squares)[:, None, None] * np.eye(self.n_features)
 
     def dense(self) -> Array:
         """sigma^2 I (G, D, D)."""
@@ -191,6 +199,10 @@ class Diagonal(Covariances):
     def whiteners(self) -> Array:
         """diag(1 / sigma) (G, D, D)."""
         return np.eye(self.n_features) / np.sqrt(self.squares)[:, None, :]
+
+    def triangles(self) -> Array:
+        """diag(sigma) (G, D, D)."""
+        return np.sqrt(self.squares)[:, None, :] * np.eye(self.n_features)
 
     def dense(self) -> Array:
         """Diagonal matrices (G, D, D)."""
@@ -272,6 +284,10 @@ class Dense(Covariances):
     def whiteners(self) -> Array:
         """Return the inverse factors (G, D, D)."""
         return invert_lower(self.factors)
+
+    def triangles(self) -> Array:
+        """Return the factors as they are."""
+        return self.factors
 
     def dense(self) -> Array:
         """L L' (G, D, D)."""

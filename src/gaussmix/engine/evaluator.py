@@ -13,6 +13,7 @@ from gaussmix._linalg import Array
 from gaussmix.covariance import Moment
 from gaussmix.data.open import open_source
 from gaussmix.data.source import Source
+from gaussmix.engine.climb import Climb, Climbed, SmallRows
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.expectation import Expectation, ExpectationFold
 from gaussmix.engine.fold import MOST_SEGMENT, Fold
@@ -31,7 +32,12 @@ class Appraise:
     mixture: Mixture
 
 
-Request = Expectation | Appraise
+Request = Expectation | Climb | Appraise
+
+
+def is_sampled(request: Request) -> bool:
+    """Whether a request is about the row sample only."""
+    return not isinstance(request, Appraise) and request.sampled
 
 
 @final
@@ -57,6 +63,7 @@ class Evaluator:
         self.pilots = pilots
         self.reads = 0
         self._scatters: dict[bool, Array] = {}
+        self._rows: dict[bool, SmallRows] = {}
 
     @classmethod
     def open(cls, source: Source, executor: LocalEngine, seed: int = 0) -> Self:
@@ -76,10 +83,30 @@ class Evaluator:
         return Evaluator(source, self.executor, self.executor.reduce([fold], source, None)[0], self.pilots)
 
     def answer(self, requests: Sequence[Request]) -> list[Any]:
-        """Read the source (or its sample) once; return `Statistics` or an `Appraisal` for every request."""
-        on_sample = all(isinstance(request, Expectation) and request.sampled for request in requests)
-        if on_sample and self.sample is not self:
+        """Read the source (or its sample) once; return every request's answer.
+
+        That is `Statistics` for an `Expectation`, `Climbed` for a `Climb`, an `Appraisal` for an `Appraise`.
+        """
+        if self.sample is not self and all(is_sampled(request) for request in requests):
             return self.sample.answer(requests)
+        climbs = [i for i, request in enumerate(requests) if isinstance(request, Climb)]
+        others = [i for i, request in enumerate(requests) if not isinstance(request, Climb)]
+        answers: list[Any] = [None] * len(requests)
+        for i, answer in zip(climbs, self._climb([requests[i] for i in climbs]), strict=True):
+            answers[i] = answer
+        for i, answer in zip(others, self._read([requests[i] for i in others]), strict=True):
+            answers[i] = answer
+        return answers
+
+    def _climb(self, requests: Sequence[Any]) -> list[Climbed]:
+        """Make compiled passes, side by side where there are many."""
+        for each in {request.per_feature for request in requests} - self._rows.keys():
+            self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each].coordinates)
+        return self.executor.each(lambda request: self._rows[request.per_feature].answer(request), requests)
+
+    def _read(self, requests: Sequence[Any]) -> list[Any]:
+        if not requests:
+            return []
         plans = [self._plan(request) for request in requests]
         self._prepare_scatters(requests, plans)
         folds = [self._fold(request, plan) for request, plan in zip(requests, plans, strict=True)]

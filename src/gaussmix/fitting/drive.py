@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from gaussmix.engine.evaluator import Evaluator
-from gaussmix.engine.expectation import Expectation
+from gaussmix.engine.evaluator import Evaluator, is_sampled
 from gaussmix.fitting.method import Conversation, Ending, Method
 from gaussmix.fitting.stopping import Reason
 
@@ -36,7 +35,7 @@ def advance(conversation: Conversation[Ending], evaluator: Evaluator) -> Progres
     Those that ask only for the row sample go first, for its reads cost little: so nobody waits in a read of all rows.
     """
     asking = conversation.asking
-    chosen = [i for i, requests in asking.items() if all(_sampled(request) for request in requests)] or list(asking)
+    chosen = [i for i, requests in asking.items() if all(is_sampled(request) for request in requests)] or list(asking)
     requests = [request for index in chosen for request in asking[index]]
     answers = evaluator.answer(requests)
     for index in chosen:
@@ -71,7 +70,3 @@ def run(
     except KeyboardInterrupt:
         conversation.stop_all(Reason.INTERRUPTED)
     return conversation.results
-
-
-def _sampled(request: object) -> bool:
-    return isinstance(request, Expectation) and request.sampled

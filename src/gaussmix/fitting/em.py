@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gaussmix.covariance import Diagonal
 from gaussmix.engine.assignment import Assignment
+from gaussmix.engine.climb import Climbed
 from gaussmix.engine.evaluator import Request
 from gaussmix.engine.expectation import Expectation
 from gaussmix.fitting.maximize import Collapsed, Died, Model
@@ -21,58 +22,15 @@ from gaussmix.statistics import Statistics
 
 _RESEEDS = 3  # times that dead components get new rows before they are left out
 _MONOTONE = 1e-12  # relative fall of the objective that rounding may cause
+_PASSES_AT_ONCE = 8
 
 Reseed = Callable[[Mixture, NDArray[np.int64]], Mixture | None]
 """Gives dead components of a mixture new rows, or None where that cannot be done."""
 
 
-@final
-@dataclass
-class _State:
-    """What EM knows between two passes."""
-
-    mixture: Mixture
-    best: Outcome | None = None
-    reseeds: int = 0
-    dropped: bool = False
-
-    def __post_init__(self) -> None:
-        self.trace: list[float] = []
-        self.segments = [0]
-
-    @classmethod
-    def of(cls, start: Mixture | Outcome, model: Model) -> _State:
-        """Return the state before the first pass; of a resumed run, before the pass whose statistics are known."""
-        if isinstance(start, Mixture):
-            return cls(start.expressed_in(model.pilot.coordinates))
-        state = cls(start.mixture, dropped=start.reason is Reason.DROPPED)
-        state.trace, state.segments = list(start.trace[:-1]), list(start.segments)
-        return state
-
-    def keep(self, statistics: Statistics, objective: float, remaining: float) -> Outcome:
-        """Remember the mixture that `statistics` belong to as the best of this segment."""
-        self.best = Outcome(
-            self.mixture,
-            statistics,
-            objective,
-            Reason.MAX_PASSES,
-            tuple(self.trace),
-            tuple(self.segments),
-            remaining,
-        )
-        return self.best
-
-    def end(self, reason: Reason) -> Outcome:
-        """Return the best mixture, and why the method ended."""
-        best = self.best
-        if best is None:
-            raise Stop(reason)
-        if self.dropped and reason in (Reason.CONVERGED, Reason.MAX_PASSES):
-            reason = Reason.DROPPED
-        return replace(best, reason=reason, trace=tuple(self.trace), segments=tuple(self.segments))
-
-
-def em(start: Mixture | Outcome, model: Model, rule: StoppingRule, reseed: Reseed | None = None) -> Method[Outcome]:
+def em(
+    start: Mixture | Outcome, model: Model, rule: StoppingRule, reseed: Reseed | None = None
+) -> Method[Outcome]:
     """Climb from `start` until the rule is met (Dempster, Laird & Rubin 1977).
 
     Parameters
@@ -91,38 +49,30 @@ def em(start: Mixture | Outcome, model: Model, rule: StoppingRule, reseed: Resee
     Outcome
         With the best mixture of the last segment; its statistics belong to it.
     """
-    state = _State.of(start, model)
-    settling = Settling(rule)
-    known = start.statistics if isinstance(start, Outcome) else None
+    run = _Run(start, model, rule)
+    known = start.statistics if isinstance(start, Outcome) and not model.small else None
     while True:
-        request = model.expectation(state.mixture)
         try:
-            (statistics,) = (yield [request]) if known is None else [known]
+            if known is None and run.small:
+                (climbed,) = yield [model.climb(run.mixture, min(_PASSES_AT_ONCE, run.passes_left))]
+                known = run.follow(climbed)
+            else:
+                if known is None:
+                    (known,) = yield [model.expectation(run.mixture)]
+                run.see(known)
+            if run.reason is not None:
+                return run.outcome(run.reason)
+            if known is not None:
+                run.mixture = yield from improve(model.expectation(run.mixture), known, model)
+                known = None
         except Stop as stop:
-            return state.end(stop.reason)
-        known = None
-        objective = model.objective(statistics, state.mixture)
-        if _fell(objective, statistics, state, model):
-            return state.end(Reason.PRECISION)
-        state.trace.append(objective)
-        noise = rounding_noise(statistics.magnitude, statistics.weight)
-        settled = settling.settled(objective / statistics.weight, noise)
-        state.keep(statistics, objective, settling.remaining)
-        if settled:
-            return state.end(Reason.CONVERGED)
-        if len(state.trace) >= rule.max_passes:
-            return state.end(Reason.MAX_PASSES)
-        try:
-            state.mixture = yield from improve(request, statistics, model)
-        except Stop as stop:
-            return state.end(stop.reason)
+            return run.outcome(stop.reason)
         except Collapsed:
-            return state.end(Reason.COLLAPSED)
+            return run.outcome(Reason.COLLAPSED)
         except Died as died:
-            if len(died.components) == state.mixture.n_components:
-                return state.end(Reason.COLLAPSED)
-            settling = Settling(rule)
-            _bury(state, died.components, reseed)
+            known = None
+            if not run.bury(died.components, reseed):
+                return run.outcome(Reason.COLLAPSED)
 
 
 def improve(
@@ -139,11 +89,12 @@ def improve(
 
 def begin(assignment: Assignment, n_components: int, model: Model) -> Method[Mixture]:
     """Return the mixture that belongs to given labels or responsibilities of the rows."""
+    spreads = model.pilot.spreads
     nowhere = Mixture.within(
         model.pilot.coordinates,
         np.full(n_components, 1.0 / n_components),
-        np.zeros((n_components, len(model.pilot.spreads))),
-        Diagonal(len(model.pilot.spreads), model.pilot.spreads[None] ** 2),
+        np.zeros((n_components, len(spreads))),
+        Diagonal(len(spreads), spreads[None] ** 2),
         model.structure.name,
     )
     request = model.expectation(nowhere, assignment=assignment, anchored=True)
@@ -151,27 +102,107 @@ def begin(assignment: Assignment, n_components: int, model: Model) -> Method[Mix
     return (yield from improve(request, statistics, model))
 
 
-def _fell(objective: float, statistics: Statistics, state: _State, model: Model) -> bool:
-    """Whether the objective fell by more than rounding explains (or is not a number at all)."""
-    if not np.isfinite(objective):
-        return state.best is not None
-    if state.best is None or not model.regularization.monotone or len(state.trace) == state.segments[-1]:
-        return False
-    allowed = max(_MONOTONE * statistics.magnitude, statistics.rounding + state.best.statistics.rounding)
-    return objective < state.best.objective - allowed
+@final
+class _Run:
+    """What EM knows between two passes."""
 
+    def __init__(self, start: Mixture | Outcome, model: Model, rule: StoppingRule) -> None:
+        self._model = model
+        self._rule = rule
+        self._settling = Settling(rule)
+        self._best: Outcome | None = None
+        self._reseeds = 0
+        self._dropped = False
+        self._trace: list[float] = []
+        self._segments = [0]
+        self.small = model.small
+        self.reason: Reason | None = None
+        if isinstance(start, Mixture):
+            self.mixture = start.expressed_in(model.pilot.coordinates)
+            return
+        # The last pass of the earlier run is seen again, as the first of this one.
+        self.mixture = start.mixture
+        self._dropped = start.reason is Reason.DROPPED
+        self._trace, self._segments = list(start.trace[:-1]), list(start.segments)
 
-def _bury(state: _State, dead: NDArray[np.int64], reseed: Reseed | None) -> None:
-    """Give dead components new rows a few times, then leave them out; either begins a new segment."""
-    state.segments.append(len(state.trace))
-    fresh = reseed(state.mixture, dead) if reseed is not None and state.reseeds < _RESEEDS else None
-    if fresh is not None:
-        state.reseeds += 1
-        state.mixture = fresh
-        return
-    alive = np.setdiff1d(np.arange(state.mixture.n_components), dead)
-    left = state.mixture.take(alive)
-    state.dropped = True
-    state.mixture = Mixture.within(
-        left.coordinates, left.weights / left.weights.sum(), left.centres, left.spread, left.structure
-    )
+    @property
+    def passes_left(self) -> int:
+        """Passes that the rule still allows; at least 1."""
+        return max(1, self._rule.max_passes - len(self._trace))
+
+    def see(self, statistics: Statistics) -> None:
+        """Take in the statistics of the mixture; set a reason where it is time to stop."""
+        objective = self._model.objective(statistics, self.mixture)
+        if self._fell(objective, statistics):
+            self.reason = Reason.PRECISION
+            return
+        self._count([objective], statistics)
+
+    def follow(self, climbed: Climbed) -> Statistics | None:
+        """Take in several passes at once; return statistics where the next M-step needs the general code."""
+        self.mixture = climbed.mixture
+        if climbed.statistics is None:
+            # The objective fell: the general code is to judge, from the mixture before.
+            self._trace += climbed.objectives[:-2].tolist()
+            self.small = False
+            return None
+        self._count(climbed.objectives.tolist(), climbed.statistics)
+        if climbed.following is None:
+            return climbed.statistics
+        self.mixture = climbed.following
+        return None
+
+    def bury(self, dead: NDArray[np.int64], reseed: Reseed | None) -> bool:
+        """Give dead components new rows a few times, then leave them out; either begins a new segment."""
+        alive = np.setdiff1d(np.arange(self.mixture.n_components), dead)
+        if len(alive) == 0:
+            return False
+        self._segments.append(len(self._trace))
+        self._settling = Settling(self._rule)
+        fresh = reseed(self.mixture, dead) if reseed is not None and self._reseeds < _RESEEDS else None
+        if fresh is not None:
+            self._reseeds += 1
+            self.mixture = fresh
+        else:
+            self._dropped = True
+            self.mixture = self.mixture.without(dead)
+        return True
+
+    def outcome(self, reason: Reason) -> Outcome:
+        """Return the best mixture, and why the method ended; raise `Stop` where there is none yet."""
+        if self._best is None:
+            raise Stop(reason)
+        if self._dropped and reason in (Reason.CONVERGED, Reason.MAX_PASSES):
+            reason = Reason.DROPPED
+        return replace(self._best, reason=reason, trace=tuple(self._trace), segments=tuple(self._segments))
+
+    def _count(self, objectives: list[float], statistics: Statistics) -> None:
+        """Take in the objectives of passes of which `statistics` belong to the last."""
+        noise = rounding_noise(statistics.magnitude, statistics.weight)
+        settled = False
+        for objective in objectives:
+            self._trace.append(objective)
+            settled = self._settling.settled(objective / statistics.weight, noise) or settled
+        self._best = Outcome(
+            self.mixture,
+            statistics,
+            objectives[-1],
+            Reason.MAX_PASSES,
+            (),
+            (),
+            self._settling.remaining,
+        )
+        if settled:
+            self.reason = Reason.CONVERGED
+        elif len(self._trace) >= self._rule.max_passes:
+            self.reason = Reason.MAX_PASSES
+
+    def _fell(self, objective: float, statistics: Statistics) -> bool:
+        """Whether the objective fell by more than rounding explains (or is not a number at all)."""
+        best = self._best
+        if best is None or len(self._trace) == self._segments[-1]:
+            return bool(np.isnan(objective)) and best is not None
+        if not self._model.regularization.monotone:
+            return bool(np.isnan(objective))
+        allowed = max(_MONOTONE * statistics.magnitude, statistics.rounding + best.statistics.rounding)
+        return not objective >= best.objective - allowed

@@ -13,6 +13,7 @@ from gaussmix.data.source import Chunk, Source
 from gaussmix.engine.executors.threads import available_threads, one_blas_thread
 from gaussmix.engine.fold import Fold, Tree, segment_rows
 
+Asked = TypeVar("Asked")
 Mapped = TypeVar("Mapped")
 
 
@@ -49,6 +50,13 @@ class LocalEngine:
             for tree, state in zip(trees, states, strict=True):
                 tree.push(state)
         return [fold.finish(tree.root()) for fold, tree in zip(folds, trees, strict=True)]
+
+    def each(self, work: Callable[[Asked], Mapped], items: Sequence[Asked]) -> list[Mapped]:
+        """Return `work` of every item, in order."""
+        if self.threads == 1 or len(items) < 2:
+            return [work(item) for item in items]
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="gaussmix") as pool:
+            return list(pool.map(work, items))
 
     def map(self, work: Callable[[Chunk], Mapped], source: Source, rows: int) -> Iterator[Mapped]:
         """Yield `work` of every `rows` rows of `source`, in order, a few of them computed ahead."""

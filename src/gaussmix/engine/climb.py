@@ -1,0 +1,163 @@
+"""Small problems: several passes as one request, answered by compiled code without coming back in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from gaussmix._linalg import Array
+from gaussmix.coordinates import Coordinates
+from gaussmix.covariance import Family, Moment
+from gaussmix.covariance.regularization import PseudoObservations, Regularization, Unregularized
+from gaussmix.data.source import Chunk
+from gaussmix.engine.summary import Summary
+from gaussmix.mixture import Mixture
+from gaussmix.statistics import Statistics
+
+MOST_ROWS = 32768
+MOST_FEATURES = 16
+LEAST_MASS = 1e-13
+"""Of all weight: a component below it has lost its rows to rounding."""
+
+Parameters = tuple[Array, Array, Array]
+
+_CODES = {"I": 0, "E": 1, "V": 2}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """A request: a few EM passes from a mixture, all of them about its rows.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        Where to begin, in the fit's coordinates.
+    family : Family
+        Of the covariances.
+    regularization : Regularization
+        In the fit's coordinates; pseudo-observations or none.
+    per_feature : bool
+        Which coordinates.
+    sampled : bool
+        Ask the row sample instead of all rows.
+    passes : int
+        How many at most.
+    """
+
+    mixture: Mixture
+    family: Family
+    regularization: Regularization
+    per_feature: bool
+    sampled: bool
+    passes: int
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Climbed:
+    """The answer to a `Climb`.
+
+    Parameters
+    ----------
+    objectives : array (passes,)
+        Log-likelihood less the penalty, at every pass.
+    mixture : Mixture
+        The last mixture evaluated.
+    statistics : Statistics or None
+        Of all rows under it; None when the objective fell and the mixture is the one before.
+    following : Mixture or None
+        What the M-step made of them; None when that needs the general code.
+    """
+
+    objectives: Array
+    mixture: Mixture
+    statistics: Statistics | None
+    following: Mixture | None
+
+
+def can_climb(regularization: Regularization, summary: Summary) -> bool:
+    """Whether a problem is small enough, and of a kind, for compiled passes."""
+    return (
+        isinstance(regularization, PseudoObservations | Unregularized)
+        and summary.rows_read <= MOST_ROWS
+        and summary.means.shape[0] <= MOST_FEATURES
+    )
+
+
+@final
+class SmallRows:
+    """All rows of a small source, transposed, in one set of coordinates."""
+
+    def __init__(self, chunks: list[Chunk], coordinates: Coordinates) -> None:
+        z = np.concatenate([coordinates.inward(chunk.x) for chunk in chunks])
+        weights = [np.ones(len(chunk.x)) if chunk.weights is None else chunk.weights for chunk in chunks]
+        self.coordinates = coordinates
+        self.rows = np.ascontiguousarray(z.T)
+        self.weights = np.concatenate(weights)
+        self.total = float(self.weights.sum())
+
+    def answer(self, request: Climb) -> Climbed:
+        """Make the passes."""
+        from gaussmix.engine.kernels.small import FELL, GOING, climb
+
+        n_components, n_features = request.mixture.centres.shape
+        mixture = _parameters(request.mixture)
+        evaluated = np.empty_like(mixture[0]), np.empty_like(mixture[1]), np.empty_like(mixture[2])
+        width = 1 + n_features + n_features * (n_features + 1) // 2
+        sums = np.empty((n_components, width)), np.empty(n_components), np.empty(3)
+        objectives = np.empty(request.passes)
+        strength, reference = _pseudo_observations(request.regularization, n_features)
+        family = request.family
+        made, ending = climb(
+            self.rows,
+            self.weights,
+            (_CODES[family.volume], _CODES[family.shape], _CODES[family.orientation]),
+            strength,
+            reference,
+            self.coordinates.log_jacobian,
+            max(strength, LEAST_MASS * self.total),
+            mixture,
+            evaluated,
+            sums,
+            objectives,
+        )
+        last = self._mixture(evaluated, family)
+        statistics = None if ending == FELL else self._statistics(last, sums)
+        following = self._mixture(mixture, family) if ending == GOING else None
+        return Climbed(objectives[:made], last, statistics, following)
+
+    def _mixture(self, parameters: Parameters, family: Family) -> Mixture:
+        weights, centres, factors = parameters
+        return Mixture.within(self.coordinates, weights, centres, family.stored(factors), family.name)
+
+    def _statistics(self, mixture: Mixture, sums: tuple[Array, Array, Array]) -> Statistics:
+        totals, kish, scalars = sums
+        log_likelihood, magnitude, weight = scalars.tolist()
+        return Statistics(
+            self.coordinates,
+            Moment.FULL,
+            mixture.centres,
+            totals,
+            None,
+            kish,
+            log_likelihood,
+            magnitude,
+            0.0,
+            weight,
+        )
+
+
+def _parameters(mixture: Mixture) -> Parameters:
+    """Copies of the weights (K,), means (K, D) and factors (K, D, D), for compiled code to write to."""
+    factors = mixture.spread.triangles()
+    shape = (mixture.n_components, *factors.shape[1:])
+    return mixture.weights.copy(), mixture.centres.copy(), np.broadcast_to(factors, shape).copy()
+
+
+def _pseudo_observations(regularization: Regularization, n_features: int) -> tuple[float, Array]:
+    if isinstance(regularization, PseudoObservations):
+        return regularization.strength, regularization.variances
+    return 0.0, np.zeros(n_features)

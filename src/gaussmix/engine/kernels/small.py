@@ -1,0 +1,149 @@
+"""Several EM passes over a small problem in one compiled call."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from gaussmix._linalg import Array
+from gaussmix.engine.kernels.small_expectation import expectation
+from gaussmix.engine.kernels.small_families import EQUAL, IDENTITY, common_axes_of, estimate, invert
+
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+_LOG_2PI = float(np.log(2.0 * np.pi))
+_FAR_MOVE = 1e4
+_MONOTONE = 1e-12
+
+GOING, UNABLE, FELL = 0, 1, 2
+"""How a climb ended: it may go on; its last M-step needs the general code; the objective fell."""
+
+
+@njit(**_OPTIONS)
+def climb(
+    rows: Array,
+    row_weights: Array,
+    letters: tuple[int, int, int],
+    strength: float,
+    reference: Array,
+    log_jacobian: float,
+    least_mass: float,
+    mixture: tuple[Array, Array, Array],
+    evaluated: tuple[Array, Array, Array],
+    sums: tuple[Array, Array, Array],
+    objectives: Array,
+) -> tuple[int, int]:
+    """Make up to ``len(objectives)`` passes; return how many were made, and how they ended.
+
+    Parameters
+    ----------
+    rows : array (D, rows)
+        Transposed, in the fit's coordinates.
+    row_weights : array (rows,)
+        Row weights.
+    letters : tuple of int
+        Codes of the family's letters.
+    strength, reference : float, array (D,)
+        Pseudo-observations, or a strength of 0.
+    log_jacobian : float
+        Of the coordinates.
+    least_mass : float
+        A component not heavier than this has died.
+    mixture : tuple of arrays
+        Weights (K,), means (K, D), factors (K, D, D): where to begin; overwritten by what the last M-step gave.
+    evaluated : tuple of arrays
+        Of the same shapes: overwritten by the mixture that the last E-step was about (the one before, if it FELL).
+    sums : tuple of arrays
+        `totals` (K, 1 + D + D(D+1)/2), `kish` (K,), `scalars` (3,) of that E-step.
+    objectives : array (passes,)
+        Overwritten by the penalised log-likelihood at every pass.
+    """
+    weights, centres, factors = mixture
+    totals, kish, scalars = sums
+    n_components, n_features = centres.shape
+    diagonal = letters[2] == IDENTITY
+    whiteners = np.empty_like(factors)
+    constants = np.empty(n_components)
+    scatters = np.empty_like(factors)
+    axes = np.eye(n_features)
+    if letters[1] != EQUAL and letters[2] == EQUAL:
+        common_axes_of(factors, axes)
+    for number in range(objectives.shape[0]):
+        _prepare(mixture, log_jacobian, constants, whiteners)
+        expectation(rows, row_weights, constants, centres, whiteners, diagonal, totals, kish, scalars)
+        objectives[number] = scalars[0] - _penalty(whiteners, strength, reference)
+        if number > 0 and not objectives[number] >= objectives[number - 1] - _MONOTONE * scalars[1]:
+            return number + 1, FELL
+        evaluated[0][:], evaluated[1][:], evaluated[2][:] = weights, centres, factors
+        if not _maximize(letters, strength, reference, least_mass, totals, mixture, scatters, axes):
+            weights[:], centres[:], factors[:] = evaluated[0], evaluated[1], evaluated[2]
+            return number + 1, UNABLE
+    return objectives.shape[0], GOING
+
+
+@njit(**_OPTIONS)
+def _prepare(mixture: tuple[Array, Array, Array], log_jacobian: float, constants: Array, whiteners: Array) -> None:
+    """Fill in the constants of the log densities and the inverse factors."""
+    weights, _, factors = mixture
+    n_features = factors.shape[1]
+    for k in range(weights.shape[0]):
+        invert(factors[k], whiteners[k])
+        half_log_determinant = 0.0
+        for i in range(n_features):
+            half_log_determinant += np.log(factors[k, i, i])
+        constants[k] = np.log(weights[k]) - half_log_determinant - 0.5 * n_features * _LOG_2PI - log_jacobian
+
+
+@njit(**_OPTIONS)
+def _penalty(whiteners: Array, strength: float, reference: Array) -> float:
+    """strength/2 sum_k tr(Sigma_k^-1 R)."""
+    trace = 0.0
+    for k in range(whiteners.shape[0]):
+        for i in range(whiteners.shape[1]):
+            for j in range(i + 1):
+                trace += whiteners[k, i, j] * whiteners[k, i, j] * reference[j]
+    return 0.5 * strength * trace
+
+
+@njit(**_OPTIONS)
+def _maximize(
+    letters: tuple[int, int, int],
+    strength: float,
+    reference: Array,
+    least_mass: float,
+    totals: Array,
+    mixture: tuple[Array, Array, Array],
+    scatters: Array,
+    axes: Array,
+) -> bool:
+    """Overwrite the mixture by the M-step's answer to `totals`; say whether it went well."""
+    weights, centres, factors = mixture
+    n_components, n_features = centres.shape
+    mass = totals[:, 0].copy()
+    total = mass.sum()
+    for k in range(n_components):
+        if not mass[k] > least_mass:
+            return False
+    for k in range(n_components):
+        weights[k] = mass[k] / total
+        at = n_features + 1
+        for i in range(n_features):
+            shift = totals[k, 1 + i] / mass[k]
+            for j in range(i + 1):
+                value = totals[k, at + j] - shift * totals[k, 1 + j]
+                scatters[k, i, j] = value
+                scatters[k, j, i] = value
+            scatters[k, i, i] += strength * reference[i]
+            at += i + 1
+    if not estimate(letters[0], letters[1], letters[2], mass, scatters, factors, axes):
+        return False
+    for k in range(n_components):
+        for i in range(n_features):
+            shift = totals[k, 1 + i] / mass[k]
+            variance = 0.0
+            for j in range(i + 1):
+                variance += factors[k, i, j] * factors[k, i, j]
+            # Moments about the old mean have lost their digits: the general code takes them about the new one.
+            if not abs(shift) <= _FAR_MOVE * np.sqrt(variance):
+                return False
+            centres[k, i] += shift
+    return True

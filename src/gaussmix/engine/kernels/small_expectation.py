@@ -1,0 +1,142 @@
+"""The E-step of small problems, compiled: one call, no array of more than a block's size, centred rows throughout.
+
+Rows come transposed, (D, rows), so that every inner loop runs along rows and is vectorised. The only reassociated
+sums are those over a block, whose length does not change from call to call.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from gaussmix._linalg import Array
+
+_BLOCK = 256
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+
+
+@njit(**_OPTIONS)
+def expectation(
+    rows: Array,
+    row_weights: Array,
+    constants: Array,
+    centres: Array,
+    whiteners: Array,
+    diagonal: bool,
+    totals: Array,
+    kish: Array,
+    scalars: Array,
+) -> None:
+    """Fill `totals` (K, 1 + D + D(D+1)/2), `kish` (K,) and `scalars` (3,) as `kernels.kernel.Sums` describes them.
+
+    Moments are full ones about the means; `diagonal` says that the whiteners (K, D, D) are, which saves their other
+    elements, and then only the diagonal second moments are filled in.
+    """
+    n_features, n_rows = rows.shape
+    n_components = constants.shape[0]
+    shares = np.empty((n_components, _BLOCK))
+    deviations = np.empty((n_features, _BLOCK))
+    white = np.empty(_BLOCK)
+    top = np.empty(_BLOCK)
+    total = np.empty(_BLOCK)
+    totals[:] = 0.0
+    kish[:] = 0.0
+    scalars[:] = 0.0
+    for start in range(0, n_rows, _BLOCK):
+        count = min(_BLOCK, n_rows - start)
+        for k in range(n_components):
+            _centre(rows, start, count, centres[k], deviations)
+            _log_density(deviations, count, constants[k], whiteners[k], diagonal, white, shares[k])
+        _normalize(shares, row_weights, start, count, top, total, scalars)
+        for k in range(n_components):
+            _centre(rows, start, count, centres[k], deviations)
+            _add_moments(deviations, shares[k], count, diagonal, totals[k], white)
+            squares = 0.0
+            for n in range(count):
+                squares += shares[k, n] * shares[k, n]
+            kish[k] += squares
+
+
+@njit(**_OPTIONS)
+def _centre(rows: Array, start: int, count: int, centre: Array, deviations: Array) -> None:
+    for i in range(deviations.shape[0]):
+        mean = centre[i]
+        for n in range(count):
+            deviations[i, n] = rows[i, start + n] - mean
+
+
+@njit(**_OPTIONS)
+def _log_density(
+    deviations: Array,
+    count: int,
+    constant: float,
+    whitener: Array,
+    diagonal: bool,
+    white: Array,
+    out: Array,
+) -> None:
+    for n in range(count):
+        out[n] = constant
+    for i in range(deviations.shape[0]):
+        first = i if diagonal else 0
+        scale = whitener[i, first]
+        for n in range(count):
+            white[n] = scale * deviations[first, n]
+        for j in range(first + 1, i + 1):
+            scale = whitener[i, j]
+            for n in range(count):
+                white[n] += scale * deviations[j, n]
+        for n in range(count):
+            out[n] -= 0.5 * white[n] * white[n]
+
+
+@njit(**_OPTIONS)
+def _normalize(
+    shares: Array, row_weights: Array, start: int, count: int, top: Array, total: Array, scalars: Array
+) -> None:
+    """Turn log densities into weight times responsibility, and add up the log-likelihood."""
+    n_components = shares.shape[0]
+    for n in range(count):
+        top[n] = shares[0, n]
+        total[n] = 0.0
+    for k in range(1, n_components):
+        for n in range(count):
+            top[n] = max(top[n], shares[k, n])
+    for k in range(n_components):
+        for n in range(count):
+            shares[k, n] = np.exp(shares[k, n] - top[n])
+            total[n] += shares[k, n]
+    for n in range(count):
+        weight = row_weights[start + n]
+        log_density = top[n] + np.log(total[n])
+        scalars[0] += weight * log_density
+        scalars[1] += weight * abs(log_density)
+        scalars[2] += weight
+        total[n] = weight / total[n]
+    for k in range(n_components):
+        for n in range(count):
+            shares[k, n] *= total[n]
+
+
+@njit(**_OPTIONS)
+def _add_moments(
+    deviations: Array, shares: Array, count: int, diagonal: bool, totals: Array, weighted: Array
+) -> None:
+    n_features = deviations.shape[0]
+    mass = 0.0
+    for n in range(count):
+        mass += shares[n]
+    totals[0] += mass
+    at = n_features + 1
+    for i in range(n_features):
+        first = 0.0
+        for n in range(count):
+            weighted[n] = shares[n] * deviations[i, n]
+            first += weighted[n]
+        totals[1 + i] += first
+        for j in range(i if diagonal else 0, i + 1):
+            second = 0.0
+            for n in range(count):
+                second += weighted[n] * deviations[j, n]
+            totals[at + j] += second
+        at += i + 1

@@ -124,3 +124,18 @@ def test_any_covariances_may_be_the_previous_ones(covariances: Scalar | Diagonal
     for name in ("EVE", "VVE"):
         warm, cold = (FAMILIES[name].estimate(scatter, previous) for previous in (covariances, None))
         assert warm.log_determinants().sum() <= cold.log_determinants().sum() + 0.05 * 4
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_with_many_features_a_far_start_ends_where_elimination_sees_no_slope(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the way the curvature is negative in many directions, where conjugate gradients must stop."""
+    rng = np.random.default_rng(seed)
+    stretch = np.exp(2.0 * rng.standard_normal((4, 14, 1)))
+    roots = unit_roots(rng, 4, 14) * stretch / np.exp(np.log(stretch).mean(axis=1, keepdims=True))
+    criterion = VariableVolume(np.full(4, 0.25))
+    end, value = descend(criterion, roots, random_rotation(rng, 14)[None])
+    monkeypatch.setattr(descent, "_MAX_DENSE_PLANES", 1000)
+    _, lower = descend(criterion, roots, end)
+    assert value[0] - lower[0] < VALUE

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gaussmix.covariance import (
@@ -20,7 +20,8 @@ from gaussmix.covariance import (
     Scalar,
     Scatter,
 )
-from gaussmix.covariance.orientation import orientations_of
+from gaussmix.covariance.descent import descend
+from gaussmix.covariance.orientation import EqualVolume, VariableVolume, orientations_of
 
 HARD = ("EVE", "VVE")
 EASY = tuple(name for name in NAMES if name not in HARD)
@@ -318,18 +319,83 @@ def test_a_family_needs_no_more_than_its_moment(name: str, case: Case) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @given(case=cases(max_components=4), tiny=st.sampled_from([1e-6, 1e-3]))
 @settings(max_examples=20, deadline=None)
-def test_a_component_of_hardly_any_mass_hardly_matters_to_the_others(name: str, case: Case, tiny: float) -> None:
-    scatter = case.scatter
-    assume(scatter.n_components > 1)
+def test_masses_may_be_tiny(name: str, case: Case, tiny: float) -> None:
+    scatter, family = case.scatter, FAMILIES[name]
     factor = np.ones(scatter.n_components)
     factor[0] = tiny / scatter.mass[0]
-    small = Scatter(Moment.FULL, scatter.mass * factor, scatter.values * factor[:, None, None], scatter.n_features)
-    best = FAMILIES[name].estimate(small, None)
-    assert_in_family(FAMILIES[name], best, scatter.n_components)
-    without = Scatter(Moment.FULL, small.mass[1:], small.values[1:], scatter.n_features)
-    alone = FAMILIES[name].estimate(without, None)
-    # What the tiny component costs the others is bounded by its own mass, times its own misfit.
-    others = terms(without, roots_of(best, scatter.n_components)[1:]).sum()
-    assert (
-        others <= terms(without, roots_of(alone, without.n_components)).sum() + rounding(without, alone) or name in HARD
-    )
+    values = scatter.values * factor[:, None, None]
+    small = Scatter(Moment.FULL, scatter.mass * factor, values, scatter.n_features)
+    best = family.estimate(small, None)
+    assert_in_family(family, best, small.n_components)
+    roots = roots_of(best, small.n_components)
+    common = common_axes(best) if name in HARD else np.eye(small.n_features)
+    limit = objective(small, best) + rounding(small, best)
+    for _ in range(10):
+        assert terms(small, perturbed(family, roots, common, case.rng)).sum() <= limit
+
+
+# Cases, found by search, in which one part of the search for a common orientation decides.
+BY_TURNS = [("VVE", 3, 4, 193), ("EVE", 3, 4, 328), ("EVE", 4, 5, 79), ("VVE", 4, 5, 114)]
+BY_MIXING = [("EVE", 4, 5, 4), ("EVE", 4, 5, 11), ("VVE", 4, 5, 24), ("EVE", 3, 4, 100), ("VVE", 3, 4, 134)]
+BESIDE_NESTED = [
+    ("VVE", 3, 4, 71),
+    ("VVE", 3, 4, 105),
+    ("EVE", 3, 4, 362),
+    ("VVE", 3, 4, 2),
+    ("EVE", 3, 4, 3),
+    ("EVE", 4, 5, 2),
+]
+BY_PREVIOUS = [("VVE", 4, 5, 59), ("VVE", 4, 5, 261), ("EVE", 3, 4, 91), ("EVE", 3, 4, 432)]
+
+
+def member(name: str, scatter: Scatter, axes: np.ndarray) -> Dense:
+    """Return the best of EVE or VVE with orientation `axes`."""
+    squares = np.square(np.linalg.cholesky(scatter.values).transpose(0, 2, 1) @ axes).sum(axis=1)
+    if name == "VVE":
+        squares = squares / scatter.mass[:, None]
+    else:
+        volumes = np.exp(np.log(squares).mean(axis=1, keepdims=True))
+        squares = squares / volumes * volumes.sum() / scatter.mass.sum()
+    return Dense.from_roots(axes * np.sqrt(squares)[:, None, :])
+
+
+def optima(name: str, scatter: Scatter, count: int) -> list[Dense]:
+    """Members at the ends of descents from random orientations, the worst first."""
+    n_features = scatter.n_features
+    roots = np.linalg.cholesky(scatter.values)
+    log_sizes = np.linalg.slogdet(roots)[1] * 2.0 / n_features
+    unit = roots * np.exp(-0.5 * log_sizes)[:, None, None]
+    shares = scatter.mass / scatter.mass.sum()
+    criterion = VariableVolume(shares) if name == "VVE" else EqualVolume(log_sizes, n_features)
+    starts = np.linalg.qr(np.random.default_rng(0).standard_normal((count, n_features, n_features)))[0]
+    found = [member(name, scatter, axes) for axes in descend(criterion, unit, starts)[0]]
+    return sorted(found, key=lambda covariances: objective(scatter, covariances))
+
+
+@pytest.mark.parametrize(("name", "n_features", "n_components", "seed"), BY_TURNS + BY_MIXING)
+def test_of_many_random_descents_none_ends_better(name: str, n_features: int, n_components: int, seed: int) -> None:
+    scatter = wishart(np.random.default_rng(seed), n_components, n_features, 2.0)
+    best = FAMILIES[name].estimate(scatter, None)
+    # The same from a previous orientation that is no good.
+    again = FAMILIES[name].estimate(scatter, Scalar(n_features, np.ones(1)))
+    other = optima(name, scatter, 200)[-1]
+    assert objective(scatter, best) >= objective(scatter, other) - rounding(scatter, other)
+    assert objective(scatter, again) >= objective(scatter, other) - rounding(scatter, other)
+
+
+@pytest.mark.parametrize(("name", "n_features", "n_components", "seed"), BESIDE_NESTED)
+def test_a_poor_optimum_is_left_for_a_nested_family(name: str, n_features: int, n_components: int, seed: int) -> None:
+    scatter = wishart(np.random.default_rng(seed), n_components, n_features, 2.0)
+    pooled = np.linalg.eigh(scatter.pooled())[1]
+    nested = [FAMILIES[name[:2] + "I"].estimate(scatter, None), member(name, scatter, pooled)]
+    floor = max(objective(scatter, covariances) for covariances in nested)
+    poor = optima(name, scatter, 20)[0]
+    assert objective(scatter, FAMILIES[name].estimate(scatter, poor)) >= floor - rounding(scatter, poor)
+
+
+@pytest.mark.parametrize(("name", "n_features", "n_components", "seed"), BY_PREVIOUS)
+def test_a_good_optimum_is_kept(name: str, n_features: int, n_components: int, seed: int) -> None:
+    scatter = wishart(np.random.default_rng(seed), n_components, n_features, 2.0)
+    good = optima(name, scatter, 20)[-1]
+    kept = FAMILIES[name].estimate(scatter, good)
+    assert objective(scatter, kept) >= objective(scatter, good) - rounding(scatter, good)

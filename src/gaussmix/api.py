@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -265,9 +265,7 @@ def score(
         Row weights.
     """
     mixture = mixture_of(model)
-    source = columns_for(
-        data, mixture.feature_names, n_features=mixture.n_features, weights=weights, missing=missing
-    )
+    source = columns_for(data, mixture.feature_names, n_features=mixture.n_features, weights=weights, missing=missing)
     return appraise_source(mixture, source, engine or LocalEngine()).score
 
 
@@ -287,9 +285,7 @@ def load(path: str | Path) -> Mixture:
     return Mixture.load(path)
 
 
-def summarize(
-    model: Mixture | FitResult | Selection, facts: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def summarize(model: Mixture | FitResult | Selection, facts: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Tell all there is to tell of a fit, ready for JSON.
 
     Parameters
@@ -358,7 +354,7 @@ def _ground(
     regularization: object,
     seed: int,
     engine: LocalEngine | None,
-) -> Iterator[Ground]:
+) -> Generator[Ground]:
     """Open the data, read their summary and hold BLAS to one thread while they are fitted."""
     if weight_kind not in ("frequency", "importance"):
         raise ParameterError(f'weight_kind={weight_kind!r}: expected "frequency" or "importance"')

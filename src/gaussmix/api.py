@@ -325,7 +325,7 @@ def report_text(
     return render(dict(model) if isinstance(model, Mapping) else summarize(model), width, color)
 
 
-def mixture_of(model: Mixture | FitResult | Selection) -> Mixture:
+def mixture_of(model: object) -> Mixture:
     """Return the mixture in whatever was handed in.
 
     Raises

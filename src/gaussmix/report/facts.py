@@ -130,7 +130,8 @@ def reason_in_words(facts: Facts) -> str | None:
     passes = counted(facts["passes"], "pass", "passes")
     remaining = facts["remaining"]
     left = "" if remaining is None else f", with about {remaining:.2g} log-likelihood per row left to gain"
-    return _REASONS.get(facts["reason"], facts["reason"]).format(passes=passes, left=left)
+    reason: str = facts["reason"]
+    return _REASONS.get(reason, reason).format(passes=passes, left=left)
 
 
 def data_in_words(facts: Facts) -> str | None:

@@ -12,11 +12,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from gaussmix.covariance import FAMILIES
 from gaussmix.report.facts import Facts, counted
 
 MOST_FEATURES = 30
 MOST_CANDIDATES = 10
-_BAR = 24
+_LONGEST_BAR, _SHORTEST_BAR = 24, 6
+_FEWEST_COLUMNS = 6  # of a candidate: what it is, how well it fits, and a remark
+_MOST_COUNTS = 12  # numbers of components side by side
+_MARKS = {"*": "* degenerate", "~": "~ stopped before the end", "-": "- no mixture"}
 _INDENT = (0, 0, 0, 2)
 _CRITERIA = {"bic": "BIC", "icl": "ICL", "aic": "AIC", "aicc": "AICc", "heldout": "held-out"}
 _PASSED_OVER = {
@@ -30,7 +34,7 @@ _PASSED_OVER = {
 }
 _SHOWN_DIGITS = 12  # more characters than this, and a number is shown with an exponent
 
-Cells = list[str]
+Column = tuple[str, list[str]]
 
 
 def render(facts: Facts, width: int, color: bool) -> str:
@@ -48,7 +52,7 @@ def render(facts: Facts, width: int, color: bool) -> str:
     )
     parts = [
         *_heading(facts),
-        *_measures(facts),
+        *_measures(facts, console.width),
         *_components(facts, console.width, color),
         *_candidates(facts, console.width),
         *_grid(facts, console.width),
@@ -80,56 +84,52 @@ def _said(sentence: str, style: str = "") -> RenderableType:
     return Padding(Text(sentence, style), _INDENT)
 
 
-def _measures(facts: Facts) -> list[RenderableType]:
+def _measures(facts: Facts, width: int) -> list[RenderableType]:
     if facts["log_likelihood"] is None:
         return []
-    table = _table(["log-likelihood", "parameters", *_CRITERIA_SHOWN, "entropy"])
-    table.add_row(
-        _fixed(facts["log_likelihood"]),
-        f"{facts['n_parameters']:,}",
-        *(_fixed(facts[name]) for name in _CRITERIA_NAMES),
-        _fixed(facts["entropy"]),
-    )
-    return [
-        Text(),
-        _title("Criteria", "lower is better; entropy is 0 where every row is certain of its component"),
-        table,
-    ]
-
-
-_CRITERIA_NAMES = ("bic", "icl", "aic", "aicc")
-_CRITERIA_SHOWN = tuple(_CRITERIA[name] for name in _CRITERIA_NAMES)
+    columns = [("parameters", [f"{facts['n_parameters']:,}"])]
+    columns += [(_CRITERIA[name], [_fixed(facts[name])]) for name in ("bic", "icl", "aic", "aicc")]
+    columns.append(("entropy", [_fixed(facts["entropy"])]))
+    title = _title("Criteria", "lower is better; entropy is 0 where every row is certain")
+    return [Text(), title, *_spaced(_cut(("log-likelihood", [_fixed(facts["log_likelihood"])]), columns, width))]
 
 
 # Components
 
 
 def _components(facts: Facts, width: int, color: bool) -> list[RenderableType]:
-    columns = _component_columns(facts, color)
+    columns = _component_columns(facts)
     chosen, note = _chosen_features(facts)
-    values = [_feature_cells(facts, i) for i in chosen]
+    cells = [_feature_cells(facts, i) for i in chosen]
     names = [facts["features"][i] for i in chosen]
-    title = _title("Components", "mean ± standard deviation of each feature")
-    upright = [*columns, *zip(names, values, strict=True)]
-    if len(chosen) <= 8 and _needed(upright) <= width:
-        tables = [_of_columns(upright)]
+    upright = [*columns, *zip(names, cells, strict=True)]
+    if _needed(upright) <= width:
+        tables = [_of_columns(_with_bars(upright, facts, width) if color else upright)]
     else:
-        by_component = [(columns[0][1][k], [cells[k] for cells in values]) for k in range(facts["n_components"])]
-        tables = [
-            _of_columns(columns),
-            *_cut(("feature", names), by_component, width),
-        ]
+        heads = [f"component {k}" for k in columns[0][1]]
+        by_component = [(head, [each[k] for each in cells]) for k, head in enumerate(heads)]
+        sizes = _with_bars(columns, facts, width) if color else columns
+        tables = [_of_columns(sizes), *_cut(("feature", names), by_component, width)]
+    title = _title("Components", "mean ± standard deviation of each feature")
     return [Text(), title, *_spaced(tables), *([_note(note)] if note else [])]
 
 
-def _component_columns(facts: Facts, color: bool) -> list[tuple[str, Cells]]:
+def _component_columns(facts: Facts) -> list[Column]:
     count, weights = facts["n_components"], facts["weights"]
     columns = [("component", [str(k + 1) for k in range(count)]), ("weight", [f"{100 * w:.1f} %" for w in weights])]
     if facts["effective_rows"] is not None:
         columns.append(("rows", [_rows(value) for value in facts["effective_rows"]]))
-    elif color:
-        columns.append(("", [_bar(w / max(weights)) for w in weights]))
     return columns
+
+
+def _with_bars(columns: list[Column], facts: Facts, width: int) -> list[Column]:
+    """Put bars for the weights before the columns, as long as there is room for them."""
+    room = min(_LONGEST_BAR, width - _needed(columns) - 2)
+    if room < _SHORTEST_BAR:
+        return columns
+    largest = max(facts["weights"])
+    bars = ["█" * max(1, round(weight / largest * room)) for weight in facts["weights"]]
+    return [columns[0], columns[1], ("", bars), *columns[2:]]
 
 
 def _chosen_features(facts: Facts) -> tuple[list[int], str | None]:
@@ -142,7 +142,7 @@ def _chosen_features(facts: Facts) -> tuple[list[int], str | None]:
     return sorted(ranked), note
 
 
-def _feature_cells(facts: Facts, feature: int) -> Cells:
+def _feature_cells(facts: Facts, feature: int) -> list[str]:
     means = [row[feature] for row in facts["means"]]
     deviations = [row[feature] for row in facts["standard_deviations"]]
     write = _writer(means, deviations)
@@ -174,20 +174,18 @@ def _candidates(facts: Facts, width: int) -> list[RenderableType]:
     by = facts["criterion"]
     shown = ranked[:MOST_CANDIDATES]
     names = [by, *(name for name in ("bic", "icl", "aic") if name != by)]
-    heads = ["structure", "components", "parameters", "log-likelihood", *(_CRITERIA[name] for name in names), ""]
-    table = _table(heads)
-    for place, row in enumerate(shown):
-        table.add_row(
-            row["structure"],
-            str(row["n_components"]),
-            f"{row['n_parameters']:,}",
-            _fixed(row["log_likelihood"]),
-            *(_fixed(row[name]) for name in names),
-            _remark(row),
-            style="bold green" if place == 0 else "",
-        )
-    what = "The best candidates" if len(shown) < len(ranked) else "Candidates"
-    return [Text(), _title(what, f"by {_CRITERIA[by]}; lower is better"), table]
+    columns = [
+        ("structure", [row["structure"] for row in shown]),
+        ("K", [str(row["n_components"]) for row in shown]),
+        ("parameters", [f"{row['n_parameters']:,}" for row in shown]),
+        ("log-likelihood", [_fixed(row["log_likelihood"]) for row in shown]),
+        *((_CRITERIA[name], [_fixed(row[name]) for row in shown]) for name in names),
+        ("", [_remark(row) for row in shown]),
+    ]
+    while len(columns) > _FEWEST_COLUMNS and _needed(columns) > width:
+        del columns[-2]
+    what = "The ten best candidates" if len(shown) < len(ranked) else "Candidates"
+    return [Text(), _title(what, f"by {_CRITERIA[by]}; lower is better"), _of_columns(columns, leader=True)]
 
 
 def _remark(row: dict[str, Any]) -> str:
@@ -195,42 +193,39 @@ def _remark(row: dict[str, Any]) -> str:
 
 
 def _grid(facts: Facts, width: int) -> list[RenderableType]:
-    """Return the table of the criterion over structures and numbers of components, as distances from the best."""
+    """Return the criterion over structures and numbers of components, as distances from the best."""
     by, rows = facts["criterion"], facts["candidates"]
     counts = sorted({row["n_components"] for row in rows})
-    structures = list(dict.fromkeys(row["structure"] for row in sorted(rows, key=_complexity)))
+    tried = {row["structure"] for row in rows}
+    structures = [name for name in FAMILIES if name in tried]
     if len(rows) < 3 or min(len(counts), len(structures)) < 2:
         return []
     cells = {(row["structure"], row["n_components"]): _distance(row, facts[by], by) for row in rows}
-    if len(counts) <= 12:
-        first = ("", structures)
-        columns = [(f"K={k}", [cells.get((s, k), "") for s in structures]) for k in counts]
+    if len(counts) <= _MOST_COUNTS:
+        first = ("structure", structures)
+        columns = [(f"K={k}", _lined_up([cells.get((s, k), "") for s in structures])) for k in counts]
     else:
         first = ("K", [str(k) for k in counts])
-        columns = [(s, [cells.get((s, k), "") for k in counts]) for s in structures]
+        columns = [(s, _lined_up([cells.get((s, k), "") for k in counts])) for s in structures]
     title = _title(f"{_CRITERIA[by]} above the best", "lower is better")
-    marks = [text for sign, text in _MARKS.items() if any(sign in cell for cell in cells.values())]
+    marks = [text for sign, text in _MARKS.items() if any(cell.endswith(sign) for cell in cells.values())]
     return [Text(), title, *_spaced(_cut(first, columns, width)), *([_note("; ".join(marks))] if marks else [])]
-
-
-_MARKS = {"*": "* degenerate", "~": "~ stopped before the end", "-": "- no mixture"}
-
-
-def _complexity(row: dict[str, Any]) -> tuple[int, str]:
-    return sum({"I": 0, "E": 1, "V": 4}[letter] * size for letter, size in zip(row["structure"], (1, 2, 3))), row[
-        "structure"
-    ]
 
 
 def _distance(row: dict[str, Any], best: float, by: str) -> str:
     value = row[by]
     if value is None:
-        return "~ " if row["reason"] in ("pruned", "interrupted") else "- "
+        return "~" if row["reason"] in ("pruned", "interrupted") else "-"
     distance = value - best
-    mark = "*" if row["degenerate"] else " " if row["reason"] in ("converged", "precision") else "~"
-    if abs(distance) >= 1e6:
-        return f"{distance:.1e}{mark}"
-    return f"{distance:.1f}{mark}" if abs(distance) < 1e3 else f"{distance:.0f}{mark}"
+    mark = "*" if row["degenerate"] else "" if row["reason"] in ("converged", "precision") else "~"
+    size = abs(distance)
+    return (f"{distance:.1e}" if size >= 1e6 else f"{distance:.0f}" if size >= 100.0 else f"{distance:.1f}") + mark
+
+
+def _lined_up(cells: list[str]) -> list[str]:
+    """Give marks a column of their own where there are any."""
+    marked = any(cell.endswith(("*", "~")) for cell in cells)
+    return [cell if not marked or cell.endswith(("*", "~")) else f"{cell} " for cell in cells]
 
 
 # Numbers and tables
@@ -246,10 +241,6 @@ def _rows(value: float) -> str:
     return f"{value:,.1f}" if value < 1e6 else f"{value:,.0f}"
 
 
-def _bar(share: float) -> str:
-    return "█" * max(1, round(share * _BAR))
-
-
 def _title(name: str, remark: str) -> RenderableType:
     return Text.assemble((name, "bold"), (f"  ({remark})", "dim"))
 
@@ -258,26 +249,21 @@ def _note(text: str) -> RenderableType:
     return Padding(Text(text, "dim"), _INDENT)
 
 
-def _table(heads: Sequence[str]) -> Table:
+def _of_columns(columns: Sequence[Column], leader: bool = False) -> Table:
+    """Return a table of right-aligned columns, texts and bars left-aligned; a leader's row stands out."""
     table = Table(box=None, padding=(0, 0, 0, 2), header_style="dim", show_edge=False, pad_edge=True)
-    for place, head in enumerate(heads):
-        left = head in ("structure", "feature", "") or (place == 0 and head != "K" and head != "component")
-        table.add_column(Text(head), justify="left" if left else "right", no_wrap=True)
+    for head, _ in columns:
+        table.add_column(Text(head), justify="left" if head in ("structure", "feature", "") else "right", no_wrap=True)
+    for place, cells in enumerate(zip(*(cells for _, cells in columns), strict=True)):
+        table.add_row(*(Text(cell) for cell in cells), style="bold green" if leader and place == 0 else "")
     return table
 
 
-def _of_columns(columns: Sequence[tuple[str, Cells]]) -> Table:
-    table = _table([head for head, _ in columns])
-    for cells in zip(*(cells for _, cells in columns), strict=True):
-        table.add_row(*(Text(cell) for cell in cells))
-    return table
-
-
-def _needed(columns: Sequence[tuple[str, Cells]]) -> int:
+def _needed(columns: Sequence[Column]) -> int:
     return sum(2 + max(len(text) for text in (head, *cells)) for head, cells in columns)
 
 
-def _cut(first: tuple[str, Cells], columns: Sequence[tuple[str, Cells]], width: int) -> list[Table]:
+def _cut(first: Column, columns: Sequence[Column], width: int) -> list[Table]:
     """Return tables that all begin with the first column and together hold the others, none wider than `width`."""
     tables: list[Table] = []
     group = [first]

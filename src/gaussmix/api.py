@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussmix import _validation
+from gaussmix import _validation, criteria
 from gaussmix._linalg import Array
 from gaussmix.covariance import ALIASES, Family, distinct_families, family
 from gaussmix.covariance.regularization import Regularization, Unregularized
@@ -40,7 +40,6 @@ from gaussmix.mixture import Mixture
 from gaussmix.report.facts import facts_of_mixture, facts_of_result, facts_of_selection
 from gaussmix.report.text import render
 from gaussmix.selection.search import Selection, search
-from gaussmix.selection.table import CRITERIA
 
 Watch = Callable[[Progress], None]
 
@@ -185,8 +184,10 @@ def select(
     ParameterError
         When an argument makes no sense.
     """
-    if criterion not in CRITERIA:
-        raise ParameterError(f"criterion={criterion!r}: expected one of {', '.join(CRITERIA)}")
+    if criterion not in criteria.NAMES:
+        raise ParameterError(f"criterion={criterion!r}: expected one of {', '.join(criteria.NAMES)}")
+    if not isinstance(cast(object, start), str):
+        raise ParameterError("start: labels, responsibilities and mixtures are for one fit; name a kind of starts here")
     counts = _counts(n_components)
     with _ground(data, weights, weight_kind, features, missing, regularization, seed, engine) as ground:
         families = _families(covariance, ground.evaluator.source.n_features)

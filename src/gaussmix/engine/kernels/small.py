@@ -61,9 +61,9 @@ def climb(
     totals, kish, scalars = sums
     n_components, n_features = centres.shape
     diagonal = letters[2] == IDENTITY
-    whiteners = np.empty_like(factors)
+    whiteners = np.empty((n_components, n_features, n_features))
     constants = np.empty(n_components)
-    scatters = np.empty_like(factors)
+    scatters = np.empty((n_components, n_features, n_features))
     axes = np.eye(n_features)
     if letters[1] != EQUAL and letters[2] == EQUAL:
         common_axes_of(factors, axes)
@@ -73,11 +73,22 @@ def climb(
         objectives[number] = scalars[0] - _penalty(whiteners, strength, reference)
         if number > 0 and not objectives[number] >= objectives[number - 1] - _MONOTONE * scalars[1]:
             return number + 1, FELL
-        evaluated[0][:], evaluated[1][:], evaluated[2][:] = weights, centres, factors
+        _copy(mixture, evaluated)
         if not _maximize(letters, strength, reference, least_mass, totals, mixture, scatters, axes):
-            weights[:], centres[:], factors[:] = evaluated[0], evaluated[1], evaluated[2]
+            _copy(evaluated, mixture)
             return number + 1, UNABLE
     return objectives.shape[0], GOING
+
+
+@njit(**_OPTIONS)
+def _copy(source: tuple[Array, Array, Array], target: tuple[Array, Array, Array]) -> None:
+    n_components, n_features = source[1].shape
+    for k in range(n_components):
+        target[0][k] = source[0][k]
+        for i in range(n_features):
+            target[1][k, i] = source[1][k, i]
+            for j in range(n_features):
+                target[2][k, i, j] = source[2][k, i, j]
 
 
 @njit(**_OPTIONS)
@@ -118,9 +129,11 @@ def _maximize(
     """Overwrite the mixture by the M-step's answer to `totals`; say whether it went well."""
     weights, centres, factors = mixture
     n_components, n_features = centres.shape
-    mass = totals[:, 0].copy()
-    total = mass.sum()
+    mass = np.empty(n_components)
+    total = 0.0
     for k in range(n_components):
+        mass[k] = totals[k, 0]
+        total += mass[k]
         if not mass[k] > least_mass:
             return False
     for k in range(n_components):

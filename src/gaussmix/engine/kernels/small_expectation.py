@@ -39,9 +39,12 @@ def expectation(
     white = np.empty(_BLOCK)
     top = np.empty(_BLOCK)
     total = np.empty(_BLOCK)
-    totals[:] = 0.0
-    kish[:] = 0.0
-    scalars[:] = 0.0
+    for i in range(3):
+        scalars[i] = 0.0
+    for k in range(n_components):
+        kish[k] = 0.0
+        for i in range(totals.shape[1]):
+            totals[k, i] = 0.0
     for start in range(0, n_rows, _BLOCK):
         count = min(_BLOCK, n_rows - start)
         for k in range(n_components):
@@ -119,9 +122,7 @@ def _normalize(
 
 
 @njit(**_OPTIONS)
-def _add_moments(
-    deviations: Array, shares: Array, count: int, diagonal: bool, totals: Array, weighted: Array
-) -> None:
+def _add_moments(deviations: Array, shares: Array, count: int, diagonal: bool, totals: Array, weighted: Array) -> None:
     n_features = deviations.shape[0]
     mass = 0.0
     for n in range(count):

@@ -1,8 +1,9 @@
 """The M-steps of the fourteen families for small problems, compiled.
 
-`covariance.estimation` is the specification. The iterated families (VEI, VEE, VEV, EVE, VVE) are warm-started by the last pass
-and, within one pass, iterated until a step changes nothing to speak of; every step raises the expected
-log-likelihood, so EM stays monotone.
+`covariance.estimation` is the specification. Iterated families (VEI, VEE, VEV, EVE, VVE) alternate until a step
+changes nothing to speak of; every step raises the expected log-likelihood, so EM stays monotone. Everything is
+written in scalar loops: for matrices of this size they are as fast as array expressions, and they compile in a tenth of
+the time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 _ITERATIONS = 60
 _SETTLED = 1e-13
 _SWEEPS = 12
+_STILL = 1e-9  # radians
 
 IDENTITY, EQUAL, VARIABLE = 0, 1, 2
 """Codes of the letters I, E and V."""
@@ -27,124 +29,163 @@ def estimate(
 ) -> bool:
     """Replace `factors` (K, D, D) by those of the family's covariances for `scatters` (K, D, D).
 
-    `axes` (D, D) holds the common orientation of EVE and VVE between calls. Say whether it went well.
+    `axes` (D, D) holds the common orientation of EVE and VVE between calls; the scatters are overwritten. Say
+    whether it went well.
     """
     n_components, n_features = scatters.shape[:2]
-    matrices = np.empty_like(scatters)
-    if orientation == IDENTITY:
+    if shape == EQUAL and orientation == EQUAL:
+        _one_matrix(volume, mass, scatters)
+    elif shape == VARIABLE and orientation == VARIABLE:
+        if not _own_matrices(volume, mass, scatters, factors):
+            return False
+    else:
         spreads = np.empty((n_components, n_features))
+        if orientation == EQUAL:
+            _common_axes(volume, mass, scatters, axes)
+        own = np.empty((n_components, n_features, n_features))
         for k in range(n_components):
+            if orientation == VARIABLE:
+                jacobi(scatters[k], own[k])
+                _sort_descending(scatters[k], own[k])
             for i in range(n_features):
                 spreads[k, i] = scatters[k, i, i]
         _variances(volume, shape, mass, spreads)
         for k in range(n_components):
-            factors[k] = 0.0
-            for i in range(n_features):
-                if not spreads[k, i] > 0.0:
-                    return False
-                factors[k, i, i] = np.sqrt(spreads[k, i])
-        return True
-    if shape == EQUAL and orientation == EQUAL:
-        _one_matrix(volume, mass, scatters, matrices)
-    elif shape == VARIABLE and orientation == VARIABLE:
-        if not _own_matrices(volume, mass, scatters, matrices):
-            return False
-    elif orientation == EQUAL:
-        _common_axes(volume, mass, scatters, axes)
-        spreads = np.empty((n_components, n_features))
-        for k in range(n_components):
-            spreads[k] = _diagonal_in(scatters[k], axes)
-        _variances(volume, shape, mass, spreads)
-        for k in range(n_components):
-            _compose(axes, spreads[k], matrices[k])
-    else:
-        spreads = np.empty((n_components, n_features))
-        own = np.empty_like(scatters)
-        for k in range(n_components):
-            matrices[k] = scatters[k]
-            jacobi(matrices[k], own[k])
-            order = np.argsort(-np.diag(matrices[k]))
-            own[k] = own[k][:, order]
-            spreads[k] = np.diag(matrices[k])[order]
-        _variances(volume, shape, mass, spreads)
-        for k in range(n_components):
-            _compose(own[k], spreads[k], matrices[k])
+            if orientation == IDENTITY:
+                _compose_parallel(spreads[k], scatters[k])
+            else:
+                _compose(axes if orientation == EQUAL else own[k], spreads[k], scatters[k])
     for k in range(n_components):
-        if not cholesky(matrices[k], factors[k]):
+        if not cholesky(scatters[k], factors[k]):
             return False
     return True
 
 
 @njit(**_OPTIONS)
+def _sum(values: Array) -> float:
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+@njit(**_OPTIONS)
+def _geometric_mean(values: Array) -> float:
+    logs = 0.0
+    for value in values:
+        logs += np.log(value)
+    return np.exp(logs / values.shape[0])
+
+
+@njit(**_OPTIONS)
+def _scale(values: Array, factor: float) -> None:
+    for i in range(values.shape[0]):
+        values[i] *= factor
+
+
+@njit(**_OPTIONS)
 def _variances(volume: int, shape: int, mass: Array, spreads: Array) -> None:
     """Replace scatters along axes (K, D) by variances, for a given pair of letters."""
-    n_components, n_features = spreads.shape
-    total = mass.sum()
     if shape == IDENTITY:
-        pooled = spreads.sum() / (n_features * total)
-        for k in range(n_components):
-            spreads[k] = pooled if volume == EQUAL else spreads[k].sum() / (n_features * mass[k])
-    elif shape == EQUAL and volume == EQUAL:
-        pooled_axes = spreads.sum(axis=0) / total
-        for k in range(n_components):
-            spreads[k] = pooled_axes
-    elif shape == VARIABLE and volume == VARIABLE:
-        for k in range(n_components):
-            spreads[k] /= mass[k]
+        _spheres(volume, mass, spreads)
     elif shape == VARIABLE:
-        size = 0.0
-        for k in range(n_components):
-            own = np.exp(np.log(spreads[k]).mean())
-            spreads[k] /= own
-            size += own
-        spreads *= size / total
+        _own_shapes(volume, mass, spreads)
+    elif volume == EQUAL:
+        _one_shape(mass, spreads)
     else:
         _volumes(mass, spreads)
+
+
+@njit(**_OPTIONS)
+def _spheres(volume: int, mass: Array, spreads: Array) -> None:
+    n_components, n_features = spreads.shape
+    pooled = 0.0
+    for k in range(n_components):
+        trace = _sum(spreads[k])
+        pooled += trace
+        for i in range(n_features):
+            spreads[k, i] = trace / (n_features * mass[k])
+    if volume == EQUAL:
+        pooled /= n_features * _sum(mass)
+        for k in range(n_components):
+            for i in range(n_features):
+                spreads[k, i] = pooled
+
+
+@njit(**_OPTIONS)
+def _own_shapes(volume: int, mass: Array, spreads: Array) -> None:
+    size = 0.0
+    for k in range(spreads.shape[0]):
+        own = mass[k] if volume == VARIABLE else _geometric_mean(spreads[k])
+        size += own
+        _scale(spreads[k], 1.0 / own)
+    if volume == EQUAL:
+        for k in range(spreads.shape[0]):
+            _scale(spreads[k], size / _sum(mass))
+
+
+@njit(**_OPTIONS)
+def _one_shape(mass: Array, spreads: Array) -> None:
+    total = _sum(mass)
+    for i in range(spreads.shape[1]):
+        pooled = 0.0
+        for k in range(spreads.shape[0]):
+            pooled += spreads[k, i]
+        for k in range(spreads.shape[0]):
+            spreads[k, i] = pooled / total
 
 
 @njit(**_OPTIONS)
 def _volumes(mass: Array, spreads: Array) -> None:
     """Variable volumes, one shape: alternate between the two until neither moves."""
     n_components, n_features = spreads.shape
-    volumes = spreads.sum(axis=1) / (n_features * mass)
+    volumes = np.empty(n_components)
     shape = np.empty(n_features)
+    for k in range(n_components):
+        volumes[k] = _sum(spreads[k]) / (n_features * mass[k])
     for _ in range(_ITERATIONS):
-        shape[:] = 0.0
-        for k in range(n_components):
-            shape += spreads[k] / volumes[k]
-        shape /= np.exp(np.log(shape).mean())
+        for i in range(n_features):
+            shape[i] = 0.0
+            for k in range(n_components):
+                shape[i] += spreads[k, i] / volumes[k]
+        _scale(shape, 1.0 / _geometric_mean(shape))
         moved = 0.0
         for k in range(n_components):
-            fresh = (spreads[k] / shape).sum() / (n_features * mass[k])
+            fresh = 0.0
+            for i in range(n_features):
+                fresh += spreads[k, i] / shape[i]
+            fresh /= n_features * mass[k]
             moved = max(moved, abs(fresh - volumes[k]) / fresh)
             volumes[k] = fresh
         if moved < _SETTLED:
             break
     for k in range(n_components):
-        spreads[k] = volumes[k] * shape
+        for i in range(n_features):
+            spreads[k, i] = volumes[k] * shape[i]
 
 
 @njit(**_OPTIONS)
-def _one_matrix(volume: int, mass: Array, scatters: Array, matrices: Array) -> None:
+def _one_matrix(volume: int, mass: Array, scatters: Array) -> None:
     """EEE, and VEE by alternating between volumes and the common matrix."""
     n_components, n_features = scatters.shape[:2]
-    if volume == EQUAL:
-        pooled = scatters.sum(axis=0) / mass.sum()
-        for k in range(n_components):
-            matrices[k] = pooled
-        return
     volumes = np.empty(n_components)
-    for k in range(n_components):
-        volumes[k] = np.trace(scatters[k]) / (n_features * mass[k])
     common = np.empty((n_features, n_features))
     lower = np.empty((n_features, n_features))
     inverse = np.empty((n_features, n_features))
+    size = 1.0
+    for k in range(n_components):
+        volumes[k] = 1.0 / _sum(mass) if volume == EQUAL else _trace(scatters[k]) / (n_features * mass[k])
     for _ in range(_ITERATIONS):
-        common[:] = 0.0
-        for k in range(n_components):
-            common += scatters[k] / volumes[k]
-        cholesky(common, lower)
-        size = np.exp(2.0 * np.log(np.diag(lower)).mean())
+        for i in range(n_features):
+            for j in range(n_features):
+                common[i, j] = 0.0
+                for k in range(n_components):
+                    common[i, j] += (
+                        scatters[k, i, j] * volumes[k] if volume == EQUAL else scatters[k, i, j] / volumes[k]
+                    )
+        if volume == EQUAL or not cholesky(common, lower):
+            break
+        size = _size(lower)
         invert(lower, inverse)
         moved = 0.0
         for k in range(n_components):
@@ -154,7 +195,27 @@ def _one_matrix(volume: int, mass: Array, scatters: Array, matrices: Array) -> N
         if moved < _SETTLED:
             break
     for k in range(n_components):
-        matrices[k] = common * (volumes[k] / size)
+        factor = 1.0 if volume == EQUAL else volumes[k] / size
+        for i in range(n_features):
+            for j in range(n_features):
+                scatters[k, i, j] = common[i, j] * factor
+
+
+@njit(**_OPTIONS)
+def _trace(matrix: Array) -> float:
+    trace = 0.0
+    for i in range(matrix.shape[0]):
+        trace += matrix[i, i]
+    return trace
+
+
+@njit(**_OPTIONS)
+def _size(lower: Array) -> float:
+    """|L L'|^(1/D)."""
+    logs = 0.0
+    for i in range(lower.shape[0]):
+        logs += np.log(lower[i, i])
+    return np.exp(2.0 * logs / lower.shape[0])
 
 
 @njit(**_OPTIONS)
@@ -172,22 +233,23 @@ def _whitened_trace(inverse: Array, scatter: Array) -> float:
 
 
 @njit(**_OPTIONS)
-def _own_matrices(volume: int, mass: Array, scatters: Array, matrices: Array) -> bool:
+def _own_matrices(volume: int, mass: Array, scatters: Array, lower: Array) -> bool:
     """VVV, and EVV with its common volume."""
-    n_components, n_features = scatters.shape[:2]
-    if volume == VARIABLE:
-        for k in range(n_components):
-            matrices[k] = scatters[k] / mass[k]
-        return True
-    lower = np.empty((n_features, n_features))
     size = 0.0
-    for k in range(n_components):
-        if not cholesky(scatters[k], lower):
-            return False
-        own = np.exp(2.0 * np.log(np.diag(lower)).mean())
-        matrices[k] = scatters[k] / own
+    for k in range(mass.shape[0]):
+        own = mass[k]
+        if volume == EQUAL:
+            if not cholesky(scatters[k], lower[k]):
+                return False
+            own = _size(lower[k])
         size += own
-    matrices *= size / mass.sum()
+        for i in range(scatters.shape[1]):
+            _scale(scatters[k, i], 1.0 / own)
+    if volume == EQUAL:
+        size /= _sum(mass)
+        for k in range(mass.shape[0]):
+            for i in range(scatters.shape[1]):
+                _scale(scatters[k, i], size)
     return True
 
 
@@ -196,26 +258,43 @@ def _own_matrices(volume: int, mass: Array, scatters: Array, matrices: Array) ->
 
 @njit(**_OPTIONS)
 def _common_axes(volume: int, mass: Array, scatters: Array, axes: Array) -> None:
-    """Turn `axes` plane by plane until no turn raises the likelihood; both criteria of `covariance.orientation`."""
+    """Turn `axes`, and the scatters into them, plane by plane until no turn raises the likelihood.
+
+    The criteria are those of `covariance.orientation`.
+    """
     n_components, n_features = scatters.shape[:2]
-    turned = np.empty_like(scatters)
-    sizes = np.empty(n_components)
+    work = np.empty((n_features, n_features))
     for k in range(n_components):
-        turned[k] = axes.T @ scatters[k] @ axes
-        sizes[k] = mass[k]
+        _turn(axes, scatters[k], work)
     for _ in range(_SWEEPS):
         largest = 0.0
         for i in range(n_features - 1):
             for j in range(i + 1, n_features):
-                angle = _best_angle(volume, turned, sizes, i, j)
+                angle = _best_angle(volume, scatters, mass, i, j)
                 largest = max(largest, abs(angle))
                 if angle != 0.0:
                     cosine, sine = np.cos(angle), np.sin(angle)
                     for k in range(n_components):
-                        _rotate(turned[k], i, j, cosine, sine)
+                        _rotate(scatters[k], i, j, cosine, sine)
                     _rotate_columns(axes, i, j, cosine, sine)
-        if largest < 1e-9:
+        if largest < _STILL:
             break
+
+
+@njit(**_OPTIONS)
+def _turn(axes: Array, matrix: Array, work: Array) -> None:
+    """Replace M by axes' M axes."""
+    d = axes.shape[0]
+    for i in range(d):
+        for j in range(d):
+            work[i, j] = 0.0
+            for m in range(d):
+                work[i, j] += matrix[i, m] * axes[m, j]
+    for i in range(d):
+        for j in range(d):
+            matrix[i, j] = 0.0
+            for m in range(d):
+                matrix[i, j] += axes[m, i] * work[m, j]
 
 
 @njit(**_OPTIONS)
@@ -232,7 +311,7 @@ def _plane_value(volume: int, turned: Array, sizes: Array, i: int, j: int, cosin
             value += sizes[k] * logs
         else:
             for m in range(n_features):
-                if m not in (i, j):
+                if m != i and m != j:  # noqa: PLR1714 - a tuple costs the compiler half a second
                     logs += np.log(turned[k, m, m])
             value += np.exp(logs / n_features)
     return value
@@ -260,7 +339,7 @@ def _best_angle(volume: int, turned: Array, sizes: Array, i: int, j: int) -> flo
             break
         angle += step
         value = fresh
-        if abs(step) < 1e-9:
+        if abs(step) < _STILL:
             break
     return angle
 
@@ -288,7 +367,7 @@ def _plane_slope(
         else:
             logs = np.log(first) + np.log(second)
             for m in range(n_features):
-                if m not in (i, j):
+                if m != i and m != j:  # noqa: PLR1714 - a tuple costs the compiler half a second
                     logs += np.log(turned[k, m, m])
             size = np.exp(logs / n_features)
             slope += size * one / n_features
@@ -300,22 +379,48 @@ def _plane_slope(
 def common_axes_of(factors: Array, axes: Array) -> None:
     """Find the orientation (D, D) that diagonalises all of L_k L_k', which are known to share one."""
     n_components, n_features = factors.shape[:2]
-    matrices = np.empty_like(factors)
+    matrices = np.empty((n_components, n_features, n_features))
+    ones = np.ones(n_components)
     for k in range(n_components):
-        matrices[k] = factors[k] @ factors[k].T
-        matrices[k] /= np.trace(matrices[k])
-    axes[:] = np.eye(n_features)
-    _common_axes(VARIABLE, np.ones(n_components), matrices, axes)
+        for i in range(n_features):
+            for j in range(n_features):
+                matrices[k, i, j] = 0.0
+                for m in range(min(i, j) + 1):
+                    matrices[k, i, j] += factors[k, i, m] * factors[k, j, m]
+    _identity(axes)
+    _common_axes(VARIABLE, ones, matrices, axes)
 
 
 # Small symmetric matrices
 
 
 @njit(**_OPTIONS)
-def _diagonal_in(scatter: Array, axes: Array) -> Array:
-    """d_j' W d_j for the columns d_j of `axes`."""
-    product = scatter @ axes
-    return (axes * product).sum(axis=0)
+def _identity(matrix: Array) -> None:
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[0]):
+            matrix[i, j] = 1.0 if i == j else 0.0
+
+
+@njit(**_OPTIONS)
+def _compose_parallel(variances: Array, out: Array) -> None:
+    _identity(out)
+    for i in range(out.shape[0]):
+        out[i, i] = variances[i]
+
+
+@njit(**_OPTIONS)
+def _sort_descending(diagonal: Array, vectors: Array) -> None:
+    """Order the diagonal, and the columns of `vectors` with it, largest first."""
+    d = diagonal.shape[0]
+    for i in range(d):
+        best = i
+        for j in range(i + 1, d):
+            if diagonal[j, j] > diagonal[best, best]:
+                best = j
+        if best != i:
+            diagonal[i, i], diagonal[best, best] = diagonal[best, best], diagonal[i, i]
+            for m in range(d):
+                vectors[m, i], vectors[m, best] = vectors[m, best], vectors[m, i]
 
 
 @njit(**_OPTIONS)
@@ -353,7 +458,7 @@ def _rotate_columns(matrix: Array, i: int, j: int, cosine: float, sine: float) -
 def jacobi(matrix: Array, vectors: Array) -> None:
     """Diagonalise a symmetric matrix in place by Jacobi's method; its eigenvectors become columns of `vectors`."""
     d = matrix.shape[0]
-    vectors[:] = np.eye(d)
+    _identity(vectors)
     for _ in range(50):
         off = 0.0
         for i in range(d - 1):

@@ -201,6 +201,7 @@ def predict(
     model: Mixture | FitResult | Selection,
     data: object,
     *,
+    features: Sequence[str | int] | None = None,
     missing: Literal["error", "drop"] = "error",
     engine: LocalEngine | None = None,
 ) -> Assignments:
@@ -212,6 +213,8 @@ def predict(
         What was fitted.
     data : array, dataframe, Arrow table, path or glob
         Rows (N, D); named columns are matched by name in any order, others are left aside.
+    features : sequence of column names or positions, optional
+        Which columns are the model's features, in its order; only needed where model or data carry no names.
     missing : {"error", "drop"}
         With "drop", rows with missing values get label -1 and NaN.
     engine : LocalEngine, optional
@@ -221,7 +224,9 @@ def predict(
     -------
     Assignments
     """
-    parts = [scores for _, scores in iterate_predictions(model, data, missing=missing, engine=engine)]
+    parts = [
+        scores for _, scores in iterate_predictions(model, data, features=features, missing=missing, engine=engine)
+    ]
     if not parts:
         k = mixture_of(model).n_components
         return Assignments(np.empty(0, np.int64), np.empty((0, k)), np.empty(0), np.empty(0))
@@ -232,6 +237,7 @@ def iterate_predictions(
     model: Mixture | FitResult | Selection,
     data: object,
     *,
+    features: Sequence[str | int] | None = None,
     missing: Literal["error", "drop"] = "error",
     engine: LocalEngine | None = None,
 ) -> Iterator[tuple[int, Assignments]]:
@@ -239,10 +245,12 @@ def iterate_predictions(
 
     Parameters
     ----------
-    model, data, missing, engine
+    model, data, features, missing, engine
         As in `predict`.
     """
     mixture = mixture_of(model)
+    if features is not None:
+        data = open_source(data, features=features, missing=missing)
     source = columns_for(data, mixture.feature_names, n_features=mixture.n_features, missing=missing)
     for start, scores in score_source(mixture, source, engine or LocalEngine()):
         yield start, Assignments(*scores)

@@ -1,0 +1,97 @@
+"""What is written on the command line -> what the API takes; a mistake ends in exit code 2 before any work."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+TABLES = (".csv", ".parquet")
+MOST_COMPONENTS = 10_000
+
+
+class Missing(StrEnum):
+    """What to do with rows that have missing values."""
+
+    error = "error"
+    drop = "drop"
+
+
+class WeightKind(StrEnum):
+    """What weights mean."""
+
+    frequency = "frequency"
+    importance = "importance"
+
+
+class Criterion(StrEnum):
+    """By what the best candidate is chosen."""
+
+    bic = "bic"
+    icl = "icl"
+    aic = "aic"
+    aicc = "aicc"
+
+
+def counts(text: str) -> list[int]:
+    """Return the numbers of components in "3", "1:9" or "1,3,5"."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, colon, last = part.partition(":")
+        try:
+            low, high = int(first), int(last if colon else first)
+        except ValueError:
+            raise _wrong_counts(text) from None
+        if not 1 <= low <= high <= MOST_COMPONENTS:
+            raise _wrong_counts(text)
+        found += range(low, high + 1)
+    return list(dict.fromkeys(found))
+
+
+def _wrong_counts(text: str) -> typer.BadParameter:
+    return typer.BadParameter(
+        f"found {text!r}; expected a number (3), a range (1:9) or a list (1,3,5) of numbers of components "
+        f"from 1 to {MOST_COMPONENTS}",
+        param_hint="'-k'",
+    )
+
+
+def words(text: str, option: str) -> list[str]:
+    """Return the words of a list that is separated by commas."""
+    found = [word.strip() for word in text.split(",")]
+    if not all(found):
+        raise typer.BadParameter(f"found {text!r}; expected names separated by commas", param_hint=f"'{option}'")
+    return found
+
+
+def features(text: str | None, data: str) -> list[str | int] | None:
+    """Return the names of the columns to use, or their positions where the data are an array without names."""
+    if text is None:
+        return None
+    found = words(text, "--features")
+    return [int(word) if data.endswith(".npy") and word.isdecimal() else word for word in found]
+
+
+def target(path: Path | None, option: str, inputs: list[str], *, table: bool = False) -> Path | None:
+    """Return where to write, once nothing speaks against it: refusing now is better than after an hour."""
+    if path is None:
+        return None
+    if table and path.suffix.lower() not in TABLES:
+        found = f"{path} ends in {path.suffix!r}" if path.suffix else f"{path} has no suffix"
+        raise typer.BadParameter(f"{found}; expected {' or '.join(TABLES)}", param_hint=f"'{option}'")
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; give the name of a file", param_hint=f"'{option}'")
+    if not path.parent.is_dir():
+        cure = "create it, or choose another"
+        raise typer.BadParameter(f"there is no folder {path.parent}; {cure}", param_hint=f"'{option}'")
+    if any(_same(path, Path(each)) for each in inputs):
+        raise typer.BadParameter(f"{path} is also read from; choose another name", param_hint=f"'{option}'")
+    return path
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False

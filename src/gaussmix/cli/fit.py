@@ -1,0 +1,142 @@
+"""`gaussmix fit`: one mixture, or the best of many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import gaussmix as gm
+from gaussmix.cli import arguments
+from gaussmix.cli.output import prediction_pieces, write_json, write_report, write_table
+from gaussmix.cli.terminal import INTERRUPTED, NOT_CONVERGED, Ended, progress, say
+
+_MODEL, _ROWS, _RUN, _OUT = "What to fit", "Which rows and columns", "How to fit", "What to write"
+
+
+def fit(
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A .csv, .parquet, .arrow or .npy file, or a glob of them.")
+    ],
+    components: Annotated[
+        str,
+        typer.Option(
+            "-k", "--components", help="Numbers of components: 3, 1:9 or 1,3,5.", metavar="K", rich_help_panel=_MODEL
+        ),
+    ] = "1:9",
+    covariance: Annotated[
+        str,
+        typer.Option(help="Structures: all, or names such as VVV,EEE.", metavar="NAMES", rich_help_panel=_MODEL),
+    ] = "all",
+    criterion: Annotated[
+        arguments.Criterion, typer.Option(help="By which the best is chosen.", rich_help_panel=_MODEL)
+    ] = arguments.Criterion.bic,
+    features: Annotated[
+        str | None,
+        typer.Option(help="Columns to use: a,b (default: all).", metavar="NAMES", rich_help_panel=_ROWS),
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="Column of row weights.", metavar="COLUMN", rich_help_panel=_ROWS)
+    ] = None,
+    weight_kind: Annotated[
+        arguments.WeightKind, typer.Option(help="Whether weights count rows or are relative.", rich_help_panel=_ROWS)
+    ] = arguments.WeightKind.frequency,
+    missing: Annotated[
+        arguments.Missing, typer.Option(help="What to do with rows that have missing values.", rich_help_panel=_ROWS)
+    ] = arguments.Missing.error,
+    seed: Annotated[int, typer.Option(help="Same seed, same bits.", rich_help_panel=_RUN)] = 0,
+    starts: Annotated[
+        int | None, typer.Option(help="Starts per candidate (default: as needed).", rich_help_panel=_RUN)
+    ] = None,
+    tol: Annotated[float, typer.Option(help="Stop when less is left to gain per row.", rich_help_panel=_RUN)] = 1e-8,
+    max_passes: Annotated[int, typer.Option(help="Most passes over the data.", rich_help_panel=_RUN)] = 1000,
+    threads: Annotated[int | None, typer.Option(help="Threads (default: all).", rich_help_panel=_RUN)] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 4 unless the fit converged.", rich_help_panel=_RUN)
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Where to save the model.", metavar="MODEL", rich_help_panel=_OUT),
+    ] = None,
+    assign: Annotated[
+        Path | None,
+        typer.Option(help="Write labels and probabilities of all rows.", metavar="FILE", rich_help_panel=_OUT),
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Write the table of candidates.", metavar="FILE", rich_help_panel=_OUT)
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything as one JSON document.", rich_help_panel=_OUT)
+    ] = False,
+) -> None:
+    """Fit a mixture, choosing the number of components and the covariance structure.
+
+    Without -k, one to nine components of every structure are compared by BIC.
+
+    FILE ends in .csv or .parquet. In the file of --assign, `label` counts from 0 as in Python, and is -1 for rows
+    that were dropped; `p1` is the probability of the component that the report calls 1.
+    """
+    output = arguments.target(output, "--output", [data])
+    assign = arguments.target(assign, "--assign", [data], table=True)
+    table = arguments.target(table, "--table", [data], table=True)
+    call: dict[str, Any] = {
+        "weights": weight,
+        "weight_kind": weight_kind.value,
+        "features": arguments.features(features, data),
+        "missing": missing.value,
+        "n_starts": "auto" if starts is None else starts,
+        "tol": tol,
+        "max_passes": max_passes,
+        "seed": seed,
+        "engine": gm.LocalEngine(threads),
+    }
+    found = _found(data, arguments.counts(components), _structures(covariance), criterion.value, call)
+    best = found if isinstance(found, gm.FitResult) else found.best
+    facts = gm.summarize(found)
+    if output is not None:
+        # An interrupted fit has no entropy: null is JSON's word for that.
+        best.mixture.save(output, facts={name: facts.get(name) for name in best.summary()})
+    interrupted = _interrupted(facts)
+    if assign is not None and not interrupted:
+        options = {name: call[name] for name in ("features", "missing", "engine")}
+        write_table(prediction_pieces(gm.iterate_predictions(best, data, **options)), assign)
+    if table is not None:
+        write_table([_table(facts)], table)
+    write_json(facts) if as_json else write_report(facts)
+    _last_words(facts, output, interrupted, strict)
+
+
+def _structures(text: str) -> str | list[str]:
+    return "all" if text.strip().lower() == "all" else arguments.words(text, "--covariance")
+
+
+def _found(
+    data: str, counts: list[int], structures: str | list[str], criterion: str, call: dict[str, Any]
+) -> gm.FitResult | gm.Selection:
+    with progress() as watch:
+        if len(counts) == 1 and isinstance(structures, list) and len(structures) == 1:
+            return gm.fit(data, counts[0], structures[0], watch=watch, **call)
+        return gm.select(data, counts, structures, criterion=criterion, watch=watch, **call)
+
+
+def _interrupted(facts: dict[str, Any]) -> bool:
+    return "interrupted" in (facts["reason"], *(row["reason"] for row in facts["candidates"]))
+
+
+def _table(facts: dict[str, Any]) -> dict[str, list[Any]]:
+    """Return the candidates by column; of a single fit, the one that it is."""
+    names = ("structure", "n_components", "log_likelihood", "n_parameters", "bic", "icl", "aic", "aicc", "entropy")
+    names += ("reason", "degenerate", "passes")
+    rows = facts["candidates"] or [facts]
+    return {name: [row[name] for row in rows] for name in names}
+
+
+def _last_words(facts: dict[str, Any], output: Path | None, interrupted: bool, strict: bool) -> None:
+    for message in facts["warnings"]:
+        say(f"warning: {message}")
+    if interrupted:
+        saved = f"the best so far is saved in {output}" if output else "nothing is saved; -o MODEL would save the best"
+        raise Ended(INTERRUPTED, f"interrupted: {saved}")
+    if strict and not facts["converged"]:
+        raise Ended(NOT_CONVERGED, "error: --strict, and the fit did not converge; raise --max-passes or --tol")

@@ -172,7 +172,7 @@ def _runners(model: Model, n_components: int, seeds: Seeds, recipe: Recipe) -> l
     runners: list[Runner] = []
     for start in seeds.starts(n_components, recipe.kind, recipe.n_starts):
         with suppress(Collapsed):
-            runners.append(Runner(start.kind, start.mixture(model), start.kind.startswith("hierarchical")))
+            runners.append(Runner(start.kind, start.mixture(model), start.favourite))
     return runners
 
 

@@ -28,9 +28,7 @@ Reseed = Callable[[Mixture, NDArray[np.int64]], Mixture | None]
 """Gives dead components of a mixture new rows, or None where that cannot be done."""
 
 
-def em(
-    start: Mixture | Outcome, model: Model, rule: StoppingRule, reseed: Reseed | None = None
-) -> Method[Outcome]:
+def em(start: Mixture | Outcome, model: Model, rule: StoppingRule, reseed: Reseed | None = None) -> Method[Outcome]:
     """Climb from `start` until the rule is met (Dempster, Laird & Rubin 1977).
 
     Parameters

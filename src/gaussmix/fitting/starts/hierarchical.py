@@ -75,11 +75,12 @@ class Hierarchy:
         return np.unique(parent, return_inverse=True)[1].astype(np.int64)
 
 
-def svd_scaled(x: Array, weights: Array | None = None) -> Array:
-    """Rows (n, R) in the principal axes of the standardized columns, with mean 0 and variance 1 along each.
+def svd_scaled(x: Array, weights: Array | None = None, *, whitening: float = 1.0) -> Array:
+    """Rows (n, R) in the principal axes of the standardized columns, with mean 0, divided by their spreads.
 
-    An affine map of the rows only rotates or reflects the result. Directions without spread are dropped.
-    Equal rows stay equal to the bit.
+    With full whitening every axis has variance 1, and an affine map of the rows only rotates or reflects the result;
+    with half of it wide axes keep some of their weight, as in mclust's "SVD" scaling (Scrucca & Raftery 2015), and
+    only the columns' units do not matter. Directions without spread are dropped. Equal rows stay equal to the bit.
 
     Parameters
     ----------
@@ -87,6 +88,8 @@ def svd_scaled(x: Array, weights: Array | None = None) -> Array:
         Finite rows.
     weights : array (n,), optional
         Positive row weights, as frequencies; one each by default.
+    whitening : float
+        The power of its spread that each axis is divided by.
     """
     first, inverse, mass = _distinct(x, weights)
     rows = x[first][:, np.ptp(x, axis=0) > 0.0]
@@ -97,7 +100,7 @@ def svd_scaled(x: Array, weights: Array | None = None) -> Array:
     rows /= np.sqrt((share * rows**2).sum(axis=0))
     _, spread, axes = np.linalg.svd(np.sqrt(share) * rows, full_matrices=False)
     kept = spread > max(rows.shape) * _EPS * spread[0]
-    return (rows @ (axes[kept].T / spread[kept]))[inverse]
+    return (rows @ (axes[kept].T / spread[kept] ** whitening))[inverse]
 
 
 def agglomerate(x: Array, weights: Array | None = None, *, criterion: Criterion = "VVV") -> Hierarchy:

@@ -17,6 +17,7 @@ from gaussmix.engine.summary import Summary
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.starts.hierarchical import Criterion, Hierarchy, agglomerate, svd_scaled
 from gaussmix.fitting.starts.kmeans import kmeans
+from gaussmix.fitting.starts.quantiles import quantile_groups
 from gaussmix.mixture import Mixture
 
 KINDS = ("hierarchical", "kmeans", "random", "rows")
@@ -28,6 +29,7 @@ _AUTOMATIC = (
     *("hierarchical", "hierarchical-spheres", "kmeans", "kmeans", "kmeans", "kmeans"),
     *("random", "random", "rows", "rows"),
 )
+_SINGLE = ("hierarchical", "hierarchical-spheres", "quantiles")  # found without lot: one of each
 _SHRINKAGE = 1.0  # rows' worth of the pooled covariance in every start, so that no cluster of few rows starts thin
 
 
@@ -52,6 +54,11 @@ class Start:
     mass: Array
     means: Array
     scatters: Array
+
+    @property
+    def favourite(self) -> bool:
+        """Whether it deserves to be followed to the end, however it begins."""
+        return self.kind in _SINGLE
 
     def __post_init__(self) -> None:
         for name in ("mass", "means", "scatters"):
@@ -103,7 +110,7 @@ class Seeds:
         n_starts : int or None
             How many; by default as many as the automatic choice has of that kind.
         """
-        for each, number in _schedule(kind, n_starts, n_components):
+        for each, number in _schedule(kind, n_starts, n_components, self.z.shape[1]):
             key = (each, number, n_components)
             if key not in self._starts:
                 self._starts[key] = self._start(*key)
@@ -112,11 +119,13 @@ class Seeds:
                 yield start
 
     def _start(self, kind: str, number: int, n_components: int) -> Start | None:
-        rng = np.random.default_rng([self._seed, _AUTOMATIC.index(kind), number, n_components])
+        rng = np.random.default_rng([self._seed, (*_AUTOMATIC, *_SINGLE).index(kind), number, n_components])
         if kind == "rows":
             return self._at_rows(n_components, rng)
         rows = np.arange(len(self.z))
-        if kind == "kmeans":
+        if kind == "quantiles":
+            labels = quantile_groups(self.z[:, 0], self.weights, n_components)
+        elif kind == "kmeans":
             labels = kmeans(self.z, self.weights, n_components, rng)
         elif kind == "random":
             labels = rng.integers(n_components, size=len(rows))
@@ -131,7 +140,8 @@ class Seeds:
             few = len(self.z) <= HIERARCHY_ROWS
             size = len(self.z) if few else HIERARCHY_ROWS // 2
             rows = np.sort(rng.permutation(len(self.z))[:size])
-            scaled = svd_scaled(self.z[rows], self.weights[rows])
+            whitening = 0.5 if criterion == "VVV" else 1.0
+            scaled = svd_scaled(self.z[rows], self.weights[rows], whitening=whitening)
             self._hierarchies[criterion] = agglomerate(scaled, self.weights[rows], criterion=criterion), rows
         return self._hierarchies[criterion]
 
@@ -185,14 +195,18 @@ class Seeds:
         return model.fitted(scatter, centres, None)
 
 
-def _schedule(kind: str, n_starts: int | None, n_components: int) -> Iterator[tuple[str, int]]:
+def _schedule(
+    kind: str, n_starts: int | None, n_components: int, n_features: int
+) -> Iterator[tuple[str, int]]:
     """Yield (kind, number) of every start; of a single component all starts are one."""
     if n_components == 1:
         yield "kmeans", 0
         return
     pool = [each for each in _AUTOMATIC if kind in ("auto", each, each.removesuffix("-spheres"))]
+    if n_features == 1 and kind == "auto":
+        pool = ["quantiles", *pool]
     # There is but one hierarchy of each kind; whatever is wanted beyond the pool is found by lot.
-    endless = cycle([each for each in pool if not each.startswith("hierarchical")] or ["kmeans", "rows"])
+    endless = cycle([each for each in pool if each not in _SINGLE] or ["kmeans", "rows"])
     counts: Counter[str] = Counter()
     for each in islice(chain(pool, endless), len(pool) if n_starts is None else n_starts):
         yield each, counts[each]

@@ -31,7 +31,7 @@ from gaussmix.errors import (
 )
 from gaussmix.fitting.candidate import Recipe
 from gaussmix.fitting.drive import Progress, run
-from gaussmix.fitting.fit import Ground, given_start
+from gaussmix.fitting.fit import Ground, given_start, infeasible
 from gaussmix.fitting.race import Runner
 from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.starts.seeds import KINDS
@@ -123,12 +123,14 @@ def fit(
         When an argument makes no sense.
     """
     n_components = _validation.positive_integer(n_components, "n_components")
-    with _ground(data, weights, weight_kind, features, missing, regularization, seed, engine) as ground:
+    recipe = _recipe(start, n_starts, tol, max_passes)
+    with _ground(data, weights, weight_kind, features, missing, regularization, recipe, seed, engine) as ground:
         structure = _family(covariance, ground.evaluator.source.n_features)
-        recipe = _recipe(start, n_starts, tol, max_passes)
-        runners = _given_runners(start, n_components, structure, ground, recipe)
-        method = ground.method(structure, n_components, recipe, runners)
-        (fitted,) = run([method], ground.evaluator, watch)
+        runners = _given_runners(start, n_components, structure, ground)
+        if not runners and not ground.feasible(n_components):
+            fitted = infeasible(structure, n_components)
+        else:
+            (fitted,) = run([ground.candidates.fit(structure, n_components, runners)], ground.evaluator, watch)
         if fitted is None:
             raise KeyboardInterrupt
         result = ground.result(fitted)
@@ -189,10 +191,10 @@ def select(
     if not isinstance(cast(object, start), str):
         raise ParameterError("start: labels, responsibilities and mixtures are for one fit; name a kind of starts here")
     counts = _counts(n_components)
-    with _ground(data, weights, weight_kind, features, missing, regularization, seed, engine) as ground:
+    recipe = _recipe(start, n_starts, tol, max_passes)
+    with _ground(data, weights, weight_kind, features, missing, regularization, recipe, seed, engine) as ground:
         families = _families(covariance, ground.evaluator.source.n_features)
-        recipe = _recipe(start, n_starts, tol, max_passes)
-        selection = search(ground, families, counts, recipe, criterion, watch)
+        selection = search(ground, families, counts, criterion, watch)
     _warn(selection.best)
     return selection
 
@@ -361,6 +363,7 @@ def _ground(
     features: Sequence[str | int] | None,
     missing: Literal["error", "drop"],
     regularization: object,
+    recipe: Recipe,
     seed: int,
     engine: LocalEngine | None,
 ) -> Generator[Ground]:
@@ -385,7 +388,7 @@ def _ground(
             effective = summary.weight**2 / summary.squared_weight
             facts["effective_size"] = effective
             evaluator = Evaluator.open(Scaled(source, effective / summary.weight), executor, seed)
-        ground = Ground.survey(evaluator, penalty, seed, facts)
+        ground = Ground.survey(evaluator, penalty, recipe, seed, facts)
         _warn_of_weights(ground)
         yield ground
 
@@ -414,7 +417,7 @@ def _recipe(start: object, n_starts: object, tol: object, max_passes: object) ->
     return Recipe(kind, count, rule)
 
 
-def _given_runners(start: object, n_components: int, structure: Family, ground: Ground, recipe: Recipe) -> list[Runner]:
+def _given_runners(start: object, n_components: int, structure: Family, ground: Ground) -> list[Runner]:
     """Return the user's own start, or nothing where starts are to be found."""
     if isinstance(start, str):
         return []
@@ -434,7 +437,7 @@ def _given_runners(start: object, n_components: int, structure: Family, ground: 
             raise ShapeError(
                 f"start: found {rows} rows, but the data have {ground.evaluator.summary.rows_read}; give one for each"
             )
-    return [Runner("given", given_start(checked, n_components, structure, ground, recipe))]
+    return [Runner("given", given_start(checked, n_components, structure, ground))]
 
 
 def _assignment(start: object, n_components: int) -> Assignment:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 
-from gaussmix._linalg import Array, read_only, unpack
+from gaussmix._linalg import Array, Integers, read_only, unpack
 from gaussmix.coordinates import Coordinates
 from gaussmix.covariance import Moment, Scatter
 
@@ -74,6 +74,12 @@ class Statistics:
             self.magnitude + other.magnitude,
             self.rounding + other.rounding,
             self.weight + other.weight,
+        )
+
+    def take(self, components: Integers) -> Statistics:
+        """Return the same statistics with the components in another order."""
+        return replace(
+            self, anchors=self.anchors[components], totals=self.totals[components], kish=self.kish[components]
         )
 
     @property

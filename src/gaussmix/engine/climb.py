@@ -9,7 +9,7 @@ import numpy as np
 
 from gaussmix._linalg import Array
 from gaussmix.coordinates import Coordinates
-from gaussmix.covariance import Family, Moment
+from gaussmix.covariance import Family, Moment, Scatter
 from gaussmix.covariance.regularization import PseudoObservations, Regularization, Unregularized
 from gaussmix.data.source import Chunk
 from gaussmix.engine.summary import Summary
@@ -28,13 +28,30 @@ _CODES = {"I": 0, "E": 1, "V": 2}
 
 @final
 @dataclass(frozen=True, eq=False)
+class Groups:
+    """Masses, scatters and means of K groups of rows: an M-step makes a mixture of them.
+
+    Parameters
+    ----------
+    scatter : Scatter
+        Full ones, in the fit's coordinates.
+    centres : array (K, D)
+        Group means.
+    """
+
+    scatter: Scatter
+    centres: Array
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Climb:
     """A request: a few EM passes from a mixture, all of them about its rows.
 
     Parameters
     ----------
-    mixture : Mixture
-        Where to begin, in the fit's coordinates.
+    start : Mixture or Groups
+        Where to begin, in the fit's coordinates; groups are given an M-step first.
     family : Family
         Of the covariances.
     regularization : Regularization
@@ -47,7 +64,7 @@ class Climb:
         How many at most.
     """
 
-    mixture: Mixture
+    start: Mixture | Groups
     family: Family
     regularization: Regularization
     per_feature: bool
@@ -64,8 +81,8 @@ class Climbed:
     ----------
     objectives : array (passes,)
         Log-likelihood less the penalty, at every pass.
-    mixture : Mixture
-        The last mixture evaluated.
+    mixture : Mixture or None
+        The last mixture evaluated; None when the M-step of the groups needs the general code.
     statistics : Statistics or None
         Of all rows under it; None when the objective fell and the mixture is the one before.
     following : Mixture or None
@@ -73,7 +90,7 @@ class Climbed:
     """
 
     objectives: Array
-    mixture: Mixture
+    mixture: Mixture | None
     statistics: Statistics | None
     following: Mixture | None
 
@@ -103,8 +120,8 @@ class SmallRows:
         """Make the passes."""
         from gaussmix.engine.kernels.small import FELL, GOING, climb
 
-        n_components, n_features = request.mixture.centres.shape
-        mixture = _parameters(request.mixture)
+        n_components, n_features = request.start.centres.shape
+        mixture = _parameters(request.start)
         evaluated = np.empty_like(mixture[0]), np.empty_like(mixture[1]), np.empty_like(mixture[2])
         width = 1 + n_features + n_features * (n_features + 1) // 2
         sums = np.empty((n_components, width)), np.empty(n_components), np.empty(3)
@@ -119,11 +136,14 @@ class SmallRows:
             reference,
             self.coordinates.log_jacobian,
             max(strength, LEAST_MASS * self.total),
+            isinstance(request.start, Groups),
             mixture,
             evaluated,
             sums,
             objectives,
         )
+        if made == 0:
+            return Climbed(objectives[:0], None, None, None)
         last = self._mixture(evaluated, family)
         statistics = None if ending == FELL else self._statistics(last, sums)
         following = self._mixture(mixture, family) if ending == GOING else None
@@ -150,11 +170,13 @@ class SmallRows:
         )
 
 
-def _parameters(mixture: Mixture) -> Parameters:
-    """Copies of the weights (K,), means (K, D) and factors (K, D, D), for compiled code to write to."""
-    factors = mixture.spread.triangles()
-    shape = (mixture.n_components, *factors.shape[1:])
-    return mixture.weights.copy(), mixture.centres.copy(), np.broadcast_to(factors, shape).copy()
+def _parameters(start: Mixture | Groups) -> Parameters:
+    """Copies for compiled code to write to: weights (K,), means (K, D), factors (K, D, D); of groups mass and scatters."""
+    if isinstance(start, Groups):
+        return start.scatter.mass.copy(), start.centres.copy(), start.scatter.matrices().copy()
+    factors = start.spread.triangles()
+    shape = (start.n_components, *factors.shape[1:])
+    return start.weights.copy(), start.centres.copy(), np.broadcast_to(factors, shape).copy()
 
 
 def _pseudo_observations(regularization: Regularization, n_features: int) -> tuple[float, Array]:

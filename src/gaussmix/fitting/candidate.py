@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import final
 
-from gaussmix._linalg import Integers
 from gaussmix.covariance import Family
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.engine.climb import can_climb
 from gaussmix.engine.evaluator import Appraise, Evaluator
 from gaussmix.engine.scoring import Appraisal
-from gaussmix.fitting.degeneracy import Degeneracy, find_degenerate
+from gaussmix.fitting.degeneracy import LARGEST_SHARE, Degeneracy, find_degenerate
 from gaussmix.fitting.em import Reseed, em
-from gaussmix.fitting.maximize import Collapsed, Model
+from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
 from gaussmix.fitting.race import Runner, race, winner
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
-from gaussmix.mixture import Mixture
+from gaussmix.statistics import Statistics
 
 _SAMPLE_TOL = 1e-6  # per row: a fit to the sample is only the start of one to all rows
 _FINALISTS = 2
@@ -105,21 +103,43 @@ class Recipe:
     rule: StoppingRule
 
 
-def candidate(
-    family: Family,
-    n_components: int,
-    evaluator: Evaluator,
-    regularization: Regularization,
-    seeds: Seeds,
-    recipe: Recipe,
-    given: Sequence[Runner] = (),
-) -> Method[Fitted]:
-    """Fit one candidate from its starts, or from `given` ones.
+@final
+@dataclass(frozen=True, eq=False)
+class Contest:
+    """A candidate between two stages: its runners so far.
 
     Parameters
     ----------
     family, n_components : Family, int
-        What to fit.
+        What is fitted.
+    model : Model
+        The family with its regularization, in the coordinates of all rows.
+    field : tuple of Runner
+        Every start and how it ended.
+    sampled : bool
+        Whether they were run on the row sample only.
+    """
+
+    family: Family
+    n_components: int
+    model: Model
+    field: tuple[Runner, ...]
+    sampled: bool
+
+    @property
+    def leader(self) -> Outcome | None:
+        """The best outcome so far."""
+        best = winner(self.field, [_spurious(runner, self.model) for runner in self.field])
+        return None if best is None else best.outcome
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """How candidates of one source are fitted: first all starts, on the row sample where there is one, then the finals.
+
+    Parameters
+    ----------
     evaluator : Evaluator
         Only its summary and pilots are looked at.
     regularization : Regularization
@@ -128,96 +148,109 @@ def candidate(
         Where starts come from.
     recipe : Recipe
         How many of them, of which kind, and when to stop.
-    given : sequence of Runner
-        Starts to use instead, run on all rows.
     """
-    model = model_of(family, evaluator, regularization, recipe.rule)
 
-    def reseed(mixture: Mixture, dead: Integers) -> Mixture | None:
-        return seeds.reseed(model, mixture, dead)
+    evaluator: Evaluator
+    regularization: Regularization
+    seeds: Seeds
+    recipe: Recipe
 
-    records: list[StartRecord] = []
-    runners = list(given)
-    if not runners:
-        runners = _runners(model, n_components, seeds, recipe)
-        if evaluator.sample is not evaluator:
-            small = can_climb(model.regularization, evaluator.sample.summary)
-            sampled = replace(model, sampled=True, small=small)
-            runners = yield from _heats(runners, sampled, recipe, reseed, records)
-    field = yield from race(runners, model, recipe.rule, reseed)
-    best = yield from _finished_winner(field, model, recipe, reseed)
-    if not records:
-        records += [_record(runner) for runner in field]
-    if best is None or best.outcome is None:
-        return Fitted(family, n_components, None, None, (), tuple(records))
-    outcome = best.outcome
-    ordered = outcome.in_order()
-    try:
-        (appraisal,) = yield [Appraise(ordered.mixture)]
-    except Stop as stop:
-        ordered, appraisal = ordered.ended(stop.reason), _hasty(outcome)
-    degenerate = find_degenerate(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows)
-    return Fitted(family, n_components, ordered, appraisal, degenerate, tuple(records))
+    def fit(self, family: Family, n_components: int, given: Sequence[Runner] = ()) -> Method[Fitted]:
+        """Fit one candidate from its starts, or from `given` ones on all rows."""
+        if given:
+            model = self.model(family)
+            return (yield from self.finals(Contest(family, n_components, model, tuple(given), False)))
+        contest = yield from self.heats(family, n_components)
+        return (yield from self.finals(contest))
+
+    def model(self, family: Family) -> Model:
+        """Return what is fitted, in the coordinates that the family allows."""
+        evaluator = self.evaluator
+        pilot = evaluator.pilots[family.axis_equivariant]
+        scaled = self.regularization.in_units(pilot.coordinates.scale)
+        return Model(family, scaled, pilot, self.recipe.rule.tol / 10.0, small=can_climb(scaled, evaluator.summary))
+
+    def heats(self, family: Family, n_components: int, more: Contest | None = None) -> Method[Contest]:
+        """Race the starts; on the row sample and with a looser rule where that is not all rows.
+
+        With `more`, its runners are raced instead: those without an outcome against those that have one.
+        """
+        model, rule = self.model(family), self.recipe.rule
+        racing, sampled = model, self.evaluator.sample is not self.evaluator
+        if sampled:
+            small = can_climb(model.regularization, self.evaluator.sample.summary)
+            racing = replace(model, sampled=True, small=small)
+            rule = StoppingRule(max(_SAMPLE_TOL, rule.tol), rule.max_passes)
+        runners = more.field if more is not None else self._runners(family, n_components)
+        fresh = [runner for runner in runners if runner.outcome is None]
+        ran = [runner for runner in runners if runner.outcome is not None]
+        field = yield from race(fresh, racing, rule, self._reseed(racing))
+        return Contest(family, n_components, model, (*ran, *field), sampled)
+
+    def finals(self, contest: Contest) -> Method[Fitted]:
+        """Run the best of a contest on all rows until the rule is met, and appraise it."""
+        family, model = contest.family, contest.model
+        records = tuple(_record(runner, contest.sampled) for runner in contest.field)
+        field = list(contest.field)
+        if contest.sampled:
+            field = yield from race(_finalists(field), model, self.recipe.rule, self._reseed(model))
+        elif any(runner.outcome is None for runner in field):
+            field = yield from race(field, model, self.recipe.rule, self._reseed(model))
+            records = tuple(_record(runner, False) for runner in field)
+        best = yield from self._finished_winner(field, model)
+        if best is None:
+            return Fitted(family, contest.n_components, None, None, (), records)
+        ordered = best.in_order()
+        try:
+            (appraisal,) = yield [Appraise(ordered.mixture)]
+        except Stop as stop:
+            ordered = ordered.ended(stop.reason)
+            appraisal = _hasty(ordered.statistics)
+        degenerate = find_degenerate(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows)
+        return Fitted(family, contest.n_components, ordered, appraisal, degenerate, records)
+
+    def _runners(self, family: Family, n_components: int) -> list[Runner]:
+        starts = self.seeds.starts(n_components, self.recipe.kind, self.recipe.n_starts)
+        return [Runner(start.kind, start, start.favourite) for start in starts]
+
+    def _reseed(self, model: Model) -> Reseed:
+        return lambda mixture, dead: self.seeds.reseed(model, mixture, dead)
+
+    def _finished_winner(self, field: list[Runner], model: Model) -> Method[Outcome | None]:
+        """Return the best of the field; one that was outrun, but by spurious ones only, is first run to its end."""
+        while True:
+            best = winner(field, [_spurious(runner, model) for runner in field])
+            if best is None or best.outcome is None or best.outcome.reason is not Reason.OUTRUN:
+                return None if best is None else best.outcome
+            (end,) = yield from together([em(best.outcome, model, self.recipe.rule, self._reseed(model))])
+            field[field.index(best)] = replace(best, outcome=end or best.outcome.ended(Reason.INTERRUPTED))
 
 
-def model_of(family: Family, evaluator: Evaluator, regularization: Regularization, rule: StoppingRule) -> Model:
-    """Return what is fitted, in the coordinates that the family allows."""
-    pilot = evaluator.pilots[family.axis_equivariant]
-    scaled = regularization.in_units(pilot.coordinates.scale)
-    return Model(family, scaled, pilot, rule.tol / 10.0, small=can_climb(scaled, evaluator.summary))
-
-
-def _runners(model: Model, n_components: int, seeds: Seeds, recipe: Recipe) -> list[Runner]:
-    """Make a mixture of every start that gives a valid one."""
-    runners: list[Runner] = []
-    for start in seeds.starts(n_components, recipe.kind, recipe.n_starts):
-        with suppress(Collapsed):
-            runners.append(Runner(start.kind, start.mixture(model), start.favourite))
-    return runners
-
-
-def _heats(
-    runners: Sequence[Runner], model: Model, recipe: Recipe, reseed: Reseed, records: list[StartRecord]
-) -> Method[list[Runner]]:
-    """Run the starts on the row sample; the best few begin on all rows where they ended there."""
-    rule = StoppingRule(max(_SAMPLE_TOL, recipe.rule.tol), recipe.rule.max_passes)
-    field = yield from race(runners, model, rule, reseed)
-    records += [replace(_record(runner), on_sample=True) for runner in field]
+def _finalists(field: Sequence[Runner]) -> list[Runner]:
+    """Return the best few runners of the sample, to begin on all rows where they ended there."""
     ran = [(runner, outcome) for runner in field if (outcome := runner.outcome) is not None]
     ran.sort(key=lambda pair: (pair[1].reason is Reason.DROPPED, -pair[1].objective))
     return [Runner(runner.kind, outcome.mixture) for runner, outcome in ran[:_FINALISTS]]
 
 
-def _finished_winner(field: list[Runner], model: Model, recipe: Recipe, reseed: Reseed) -> Method[Runner | None]:
-    """Return the best of the field; one that was outrun, but by degenerate ones only, is first run to its end.
-
-    `field` is changed accordingly.
-    """
-    while True:
-        bad = [runner.outcome is not None and bool(_degenerate(runner.outcome, model)) for runner in field]
-        best = winner(field, bad)
-        if best is None or best.outcome is None or best.outcome.reason is not Reason.OUTRUN:
-            return best
-        (end,) = yield from together([em(best.outcome, model, recipe.rule, reseed)])
-        field[field.index(best)] = replace(best, outcome=end or best.outcome.ended(Reason.INTERRUPTED))
-
-
-def _record(runner: Runner) -> StartRecord:
+def _record(runner: Runner, on_sample: bool) -> StartRecord:
     outcome = runner.outcome
     if outcome is None:
-        return StartRecord(runner.kind, float("-inf"), 0, Reason.INTERRUPTED.value)
-    return StartRecord(runner.kind, outcome.objective, outcome.passes, outcome.reason.value)
+        return StartRecord(runner.kind, float("-inf"), 0, Reason.INTERRUPTED.value, on_sample)
+    return StartRecord(runner.kind, outcome.objective, outcome.passes, outcome.reason.value, on_sample)
 
 
-def _hasty(outcome: Outcome) -> Appraisal:
+def _hasty(statistics: Statistics) -> Appraisal:
     """Return what the last pass already told, for a fit that was stopped: no entropies."""
-    statistics, order = outcome.statistics, outcome.mixture.order()
-    mass, kish = statistics.mass[order], statistics.kish[order]
-    return Appraisal(statistics.log_likelihood, math.nan, math.nan, mass, kish, mass)
+    mass = statistics.mass
+    return Appraisal(statistics.log_likelihood, math.nan, math.nan, mass, statistics.kish, mass)
 
 
-def _degenerate(outcome: Outcome, model: Model) -> tuple[Degeneracy, ...]:
-    statistics = outcome.statistics
-    return find_degenerate(
-        outcome.mixture, model.structure, model.regularization, statistics.mass, statistics.kish_rows
-    )
+def _spurious(runner: Runner, model: Model) -> bool:
+    """Whether a degenerate component can have bought likelihood: one that shares its whole covariance cannot."""
+    if runner.outcome is None:
+        return False
+    mixture, statistics = runner.outcome.mixture, runner.outcome.statistics
+    found = find_degenerate(mixture, model.structure, model.regularization, statistics.mass, statistics.kish_rows)
+    alone = model.structure.n_own_parameters(mixture.n_features) > 0
+    return any(alone or each.share > LARGEST_SHARE for each in found)

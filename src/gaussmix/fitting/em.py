@@ -16,24 +16,27 @@ from gaussmix.engine.evaluator import Request
 from gaussmix.engine.expectation import Expectation
 from gaussmix.fitting.maximize import Collapsed, Died, Model
 from gaussmix.fitting.method import Method, Outcome
+from gaussmix.fitting.starts.start import Start
 from gaussmix.fitting.stopping import Reason, Settling, Stop, StoppingRule, rounding_noise
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
 _RESEEDS = 3  # times that dead components get new rows before they are left out
 _MONOTONE = 1e-12  # relative fall of the objective that rounding may cause
-_PASSES_AT_ONCE = 8
+_LEAST_AT_ONCE, _MOST_AT_ONCE = 8, 128
 
 Reseed = Callable[[Mixture, NDArray[np.int64]], Mixture | None]
 """Gives dead components of a mixture new rows, or None where that cannot be done."""
 
 
-def em(start: Mixture | Outcome, model: Model, rule: StoppingRule, reseed: Reseed | None = None) -> Method[Outcome]:
+def em(
+    start: Start | Mixture | Outcome, model: Model, rule: StoppingRule, reseed: Reseed | None = None
+) -> Method[Outcome]:
     """Climb from `start` until the rule is met (Dempster, Laird & Rubin 1977).
 
     Parameters
     ----------
-    start : Mixture or Outcome
+    start : Start, Mixture or Outcome
         Where to begin, or where an earlier run left off.
     model : Model
         What is fitted.
@@ -49,11 +52,16 @@ def em(start: Mixture | Outcome, model: Model, rule: StoppingRule, reseed: Resee
     """
     run = _Run(start, model, rule)
     known = start.statistics if isinstance(start, Outcome) and not model.small else None
+    groups = start.groups(model) if isinstance(start, Start) else None
     while True:
         try:
             if known is None and run.small:
-                (climbed,) = yield [model.climb(run.mixture, min(_PASSES_AT_ONCE, run.passes_left))]
+                (climbed,) = yield [model.climb(run.mixture if groups is None else groups, run.passes_at_once)]
                 known = run.follow(climbed)
+                groups = groups if climbed.mixture is None else None
+            elif groups is not None:
+                run.mixture = model.fitted(groups.scatter, groups.centres, None)
+                groups = None
             else:
                 if known is None:
                     (known,) = yield [model.expectation(run.mixture)]
@@ -104,7 +112,9 @@ def begin(assignment: Assignment, n_components: int, model: Model) -> Method[Mix
 class _Run:
     """What EM knows between two passes."""
 
-    def __init__(self, start: Mixture | Outcome, model: Model, rule: StoppingRule) -> None:
+    mixture: Mixture
+
+    def __init__(self, start: Start | Mixture | Outcome, model: Model, rule: StoppingRule) -> None:
         self._model = model
         self._rule = rule
         self._settling = Settling(rule)
@@ -117,6 +127,7 @@ class _Run:
         self.reason: Reason | None = None
         if isinstance(start, Mixture):
             self.mixture = start.expressed_in(model.pilot.coordinates)
+        if not isinstance(start, Outcome):
             return
         # The last pass of the earlier run is seen again, as the first of this one.
         self.mixture = start.mixture
@@ -124,9 +135,10 @@ class _Run:
         self._trace, self._segments = list(start.trace[:-1]), list(start.segments)
 
     @property
-    def passes_left(self) -> int:
-        """Passes that the rule still allows; at least 1."""
-        return max(1, self._rule.max_passes - len(self._trace))
+    def passes_at_once(self) -> int:
+        """Passes of a small problem to make before looking again: about as many as will be needed."""
+        wanted = min(_MOST_AT_ONCE, max(_LEAST_AT_ONCE, self._settling.passes_left()))
+        return max(1, min(wanted, self._rule.max_passes - len(self._trace)))
 
     def see(self, statistics: Statistics) -> None:
         """Take in the statistics of the mixture; set a reason where it is time to stop."""
@@ -138,12 +150,13 @@ class _Run:
 
     def follow(self, climbed: Climbed) -> Statistics | None:
         """Take in several passes at once; return statistics where the next M-step needs the general code."""
-        self.mixture = climbed.mixture
-        if climbed.statistics is None:
-            # The objective fell: the general code is to judge, from the mixture before.
-            self._trace += climbed.objectives[:-2].tolist()
+        if climbed.mixture is None or climbed.statistics is None:
+            # The groups were too much for compiled code, or the objective fell: the general code is to judge.
             self.small = False
+            self._trace += climbed.objectives[:-2].tolist()
+            self.mixture = climbed.mixture or self.mixture
             return None
+        self.mixture = climbed.mixture
         self._count(climbed.objectives.tolist(), climbed.statistics)
         if climbed.following is None:
             return climbed.statistics

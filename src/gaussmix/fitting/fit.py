@@ -13,12 +13,10 @@ from gaussmix.covariance.regularization import PseudoObservations, Regularizatio
 from gaussmix.engine.assignment import Assignment
 from gaussmix.engine.evaluator import Evaluator
 from gaussmix.errors import EmptyDataError, FitError, MissingValuesError, ScaleError, TooFewRowsError
-from gaussmix.fitting.candidate import Fitted, Recipe, candidate, model_of
+from gaussmix.fitting.candidate import Candidates, Fitted, Recipe
 from gaussmix.fitting.drive import run
 from gaussmix.fitting.em import begin
 from gaussmix.fitting.maximize import Collapsed, Died
-from gaussmix.fitting.method import Method
-from gaussmix.fitting.race import Runner
 from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason
@@ -37,27 +35,31 @@ class Ground:
 
     Parameters
     ----------
-    evaluator : Evaluator
-        Passes over the source.
-    regularization : Regularization
-        In data units.
-    seeds : Seeds
-        Starts.
+    candidates : Candidates
+        How mixtures are fitted to the source.
     feature_names : tuple of str
         Names of the features, made up where the source has none.
     facts : dict
         What to tell about the data and the call.
     """
 
-    evaluator: Evaluator
-    regularization: Regularization
-    seeds: Seeds
+    candidates: Candidates
     feature_names: tuple[str, ...]
     facts: dict[str, Any]
 
+    @property
+    def evaluator(self) -> Evaluator:
+        """Passes over the source."""
+        return self.candidates.evaluator
+
     @classmethod
     def survey(
-        cls, evaluator: Evaluator, regularization: Regularization | None, seed: int, facts: dict[str, Any]
+        cls,
+        evaluator: Evaluator,
+        regularization: Regularization | None,
+        recipe: Recipe,
+        seed: int,
+        facts: dict[str, Any],
     ) -> Self:
         """Check the summary of a source, and prepare what every fit to it needs.
 
@@ -72,15 +74,11 @@ class Ground:
         if regularization is None:
             strength = _STRENGTH + _STRENGTH_PER_ROW * summary.weight
             regularization = PseudoObservations(strength, summary.reference_variances())
-        return cls(evaluator, regularization, Seeds(summary, seed), names, facts)
+        return cls(Candidates(evaluator, regularization, Seeds(summary, seed), recipe), names, facts)
 
-    def method(
-        self, structure: Family, n_components: int, recipe: Recipe, given: Sequence[Runner] = ()
-    ) -> Method[Fitted]:
-        """Return the method that fits one candidate; nothing where the rows cannot carry it."""
-        if not given and n_components > self.seeds.n_distinct:
-            return _infeasible(structure, n_components)
-        return candidate(structure, n_components, self.evaluator, self.regularization, self.seeds, recipe, given)
+    def feasible(self, n_components: int) -> bool:
+        """Whether there are as many distinct rows as components."""
+        return n_components <= self.candidates.seeds.n_distinct
 
     def result(self, fitted: Fitted) -> FitResult:
         """Return the result for the user.
@@ -120,9 +118,9 @@ class Ground:
 
     def _no_mixture(self, fitted: Fitted) -> TooFewRowsError | FitError:
         name, k = fitted.family.name, fitted.n_components
-        if k > self.seeds.n_distinct:
+        if k > self.candidates.seeds.n_distinct:
             return TooFewRowsError(
-                f"{k} components need at least as many distinct rows, found {self.seeds.n_distinct} among "
+                f"{k} components need at least as many distinct rows, found {self.candidates.seeds.n_distinct} among "
                 f"{self.evaluator.summary.n_rows} rows; lower the number of components"
             )
         return FitError(
@@ -157,9 +155,7 @@ class Ground:
         return messages
 
 
-def given_start(
-    start: Mixture | Assignment, n_components: int, structure: Family, ground: Ground, recipe: Recipe
-) -> Mixture:
+def given_start(start: Mixture | Assignment, n_components: int, structure: Family, ground: Ground) -> Mixture:
     """Return the mixture that a user's start stands for, in the fit's coordinates.
 
     Raises
@@ -167,7 +163,7 @@ def given_start(
     TooFewRowsError
         When labels or responsibilities leave a component without rows or without spread.
     """
-    model = model_of(structure, ground.evaluator, ground.regularization, recipe.rule)
+    model = ground.candidates.model(structure)
     if isinstance(start, Mixture):
         return start
     try:
@@ -181,8 +177,8 @@ def given_start(
     return mixture
 
 
-def _infeasible(structure: Family, n_components: int) -> Method[Fitted]:
-    yield from ()
+def infeasible(structure: Family, n_components: int) -> Fitted:
+    """Return the candidate that has no mixture, for want of rows."""
     return Fitted(structure, n_components, None, None, (), ())
 
 

@@ -12,7 +12,7 @@ from gaussmix._linalg import Array
 from gaussmix.covariance import Covariances, Family, Scatter, Structure
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.engine.assignment import SOFT, Assignment
-from gaussmix.engine.climb import LEAST_MASS, Climb
+from gaussmix.engine.climb import LEAST_MASS, Climb, Groups
 from gaussmix.engine.expectation import Expectation
 from gaussmix.engine.plan import LARGEST_BOUND, error_bound
 from gaussmix.engine.summary import Pilot
@@ -83,12 +83,10 @@ class Model:
             self.sampled,
         )
 
-    def climb(self, mixture: Mixture, passes: int) -> Climb:
+    def climb(self, start: Mixture | Groups, passes: int) -> Climb:
         """Return the request for several passes of a small problem."""
         assert isinstance(self.structure, Family)
-        return Climb(
-            mixture, self.structure, self.regularization, self.structure.axis_equivariant, self.sampled, passes
-        )
+        return Climb(start, self.structure, self.regularization, self.structure.axis_equivariant, self.sampled, passes)
 
     def maximize(self, statistics: Statistics, previous: Covariances | None) -> Mixture:
         """Return the mixture that maximises the expected (penalised) log-likelihood.

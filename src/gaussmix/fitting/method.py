@@ -58,8 +58,9 @@ class Outcome:
         return replace(self, reason=reason)
 
     def in_order(self) -> Outcome:
-        """Return the same outcome with the mixture's components by weight; its statistics are left in theirs."""
-        return replace(self, mixture=self.mixture.in_order())
+        """Return the same outcome with the components by weight."""
+        order = self.mixture.order()
+        return replace(self, mixture=self.mixture.take(order), statistics=self.statistics.take(order))
 
 
 @final

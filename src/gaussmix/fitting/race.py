@@ -9,10 +9,11 @@ from typing import final
 from gaussmix.fitting.em import Reseed, em
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
+from gaussmix.fitting.starts.start import Start
 from gaussmix.fitting.stopping import Reason, StoppingRule
 from gaussmix.mixture import Mixture
 
-_HEAT_PASSES = 10
+_HEAT_PASSES = 8
 _SURVIVING = 3  # at most; beside the favourites
 
 
@@ -25,7 +26,7 @@ class Runner:
     ----------
     kind : str
         How the start was found.
-    start : Mixture or Outcome
+    start : Start, Mixture or Outcome
         Where it begins.
     favourite : bool
         Whether it runs to the end even when others are ahead after the first heat.
@@ -34,7 +35,7 @@ class Runner:
     """
 
     kind: str
-    start: Mixture | Outcome
+    start: Start | Mixture | Outcome
     favourite: bool = False
     outcome: Outcome | None = None
 

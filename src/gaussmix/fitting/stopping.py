@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import final
@@ -72,6 +73,13 @@ class Settling:
         self._gain = 0.0
         self._calm = 0
         self.remaining = float("inf")
+
+    def passes_left(self) -> int:
+        """Estimate of how many passes it will take to meet the rule, if gains go on shrinking at the same rate."""
+        if not 0.0 < self.remaining < float("inf") or self._gain <= 0.0:
+            return 0
+        rate = self.remaining / (self.remaining + self._gain)
+        return max(0, math.ceil(math.log(self._rule.tol / max(self.remaining, self._gain)) / math.log(rate))) + 2
 
     def settled(self, objective: float, noise: float) -> bool:
         """Take in the next objective per unit of weight; say whether the rule is met.

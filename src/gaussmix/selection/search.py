@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from gaussmix.covariance import Family
-from gaussmix.fitting.candidate import Fitted, Recipe
+from gaussmix.fitting.candidate import Fitted
 from gaussmix.fitting.drive import Progress, run
-from gaussmix.fitting.fit import Ground
+from gaussmix.fitting.fit import Ground, infeasible
 from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.stopping import Reason
 from gaussmix.selection.table import Row, Table, best_row
@@ -51,7 +51,6 @@ def search(
     ground: Ground,
     families: Sequence[Family],
     n_components: Sequence[int],
-    recipe: Recipe,
     criterion: str,
     watch: Callable[[Progress], None] | None = None,
 ) -> Selection:
@@ -63,8 +62,6 @@ def search(
         What all candidates stand on.
     families, n_components : sequences
         The grid.
-    recipe : Recipe
-        How each candidate is fitted.
     criterion : str
         By which the best is chosen.
     watch : callable, optional
@@ -78,8 +75,7 @@ def search(
     grid = [(family, k) for family in families for k in n_components]
     leaders = {_model_key(family, k): (family, k) for family, k in reversed(grid)}
     distinct = list(leaders.values())
-    methods = [ground.method(family, k, recipe) for family, k in distinct]
-    ended = run(methods, ground.evaluator, watch)
+    ended = _fit_all(ground, distinct, watch)
     found = {_model_key(*pair): fitted for pair, fitted in zip(distinct, ended, strict=True)}
     results: dict[Key, FitResult] = {}
     rows: list[Row] = []
@@ -91,6 +87,20 @@ def search(
             results[family.name, k] = result
         rows.append(_row(family, k, fitted, result))
     return _selected(ground, rows, results, criterion, found)
+
+
+def _fit_all(
+    ground: Ground, distinct: Sequence[tuple[Family, int]], watch: Callable[[Progress], None] | None
+) -> list[Fitted | None]:
+    """Fit every candidate; those without enough distinct rows are labelled so."""
+    candidates, evaluator = ground.candidates, ground.evaluator
+    feasible = [pair for pair in distinct if ground.feasible(pair[1])]
+    contests = run([candidates.heats(*pair) for pair in feasible], evaluator, watch)
+    finals = [candidates.finals(contest) for contest in contests if contest is not None]
+    ended = iter(run(finals, evaluator, watch))
+    fitted = [None if contest is None else next(ended) for contest in contests]
+    found = dict(zip(feasible, fitted, strict=True))
+    return [found[pair] if pair in found else infeasible(*pair) for pair in distinct]
 
 
 def _selected(

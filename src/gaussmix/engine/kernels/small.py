@@ -27,6 +27,7 @@ def climb(
     reference: Array,
     log_jacobian: float,
     least_mass: float,
+    from_groups: bool,
     mixture: tuple[Array, Array, Array],
     evaluated: tuple[Array, Array, Array],
     sums: tuple[Array, Array, Array],
@@ -48,6 +49,8 @@ def climb(
         Of the coordinates.
     least_mass : float
         A component not heavier than this has died.
+    from_groups : bool
+        Whether `mixture` begins as masses, means and scatters of groups, of which to make a mixture first.
     mixture : tuple of arrays
         Weights (K,), means (K, D), factors (K, D, D): where to begin; overwritten by what the last M-step gave.
     evaluated : tuple of arrays
@@ -65,7 +68,10 @@ def climb(
     constants = np.empty(n_components)
     scatters = np.empty((n_components, n_features, n_features))
     axes = np.eye(n_features)
-    if letters[1] != EQUAL and letters[2] == EQUAL:
+    if from_groups:
+        if not _fit_groups(letters, strength, reference, mixture, scatters, axes):
+            return 0, UNABLE
+    elif letters[1] != EQUAL and letters[2] == EQUAL:
         common_axes_of(factors, axes)
     for number in range(objectives.shape[0]):
         _prepare(mixture, log_jacobian, constants, whiteners)
@@ -78,6 +84,31 @@ def climb(
             _copy(evaluated, mixture)
             return number + 1, UNABLE
     return objectives.shape[0], GOING
+
+
+@njit(**_OPTIONS)
+def _fit_groups(
+    letters: tuple[int, int, int],
+    strength: float,
+    reference: Array,
+    mixture: tuple[Array, Array, Array],
+    scatters: Array,
+    axes: Array,
+) -> bool:
+    """Overwrite masses, means and scatters by the mixture that fits them; say whether it went well."""
+    masses, _, factors = mixture
+    mass = np.empty(masses.shape[0])
+    total = 0.0
+    for k in range(masses.shape[0]):
+        mass[k] = masses[k]
+        total += mass[k]
+        for i in range(reference.shape[0]):
+            for j in range(reference.shape[0]):
+                scatters[k, i, j] = factors[k, i, j]
+            scatters[k, i, i] += strength * reference[i]
+    for k in range(masses.shape[0]):
+        masses[k] = mass[k] / total
+    return estimate(letters[0], letters[1], letters[2], mass, scatters, factors, axes)
 
 
 @njit(**_OPTIONS)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain, cycle, islice
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussmix._linalg import Array, Integers, read_only
+from gaussmix._linalg import Integers
 from gaussmix.covariance import Moment, Scatter
 from gaussmix.engine.summary import Summary
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.starts.hierarchical import Criterion, Hierarchy, agglomerate, svd_scaled
 from gaussmix.fitting.starts.kmeans import kmeans
 from gaussmix.fitting.starts.quantiles import quantile_groups
+from gaussmix.fitting.starts.start import Start
 from gaussmix.mixture import Mixture
 
 KINDS = ("hierarchical", "kmeans", "random", "rows")
@@ -31,50 +31,6 @@ _AUTOMATIC = (
 )
 _SINGLE = ("hierarchical", "hierarchical-spheres", "quantiles")  # found without lot: one of each
 _SHRINKAGE = 1.0  # rows' worth of the pooled covariance in every start, so that no cluster of few rows starts thin
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Start:
-    """A first guess: masses, means and scatters of K groups, in units of the features' standard deviations.
-
-    Parameters
-    ----------
-    kind : str
-        How it was found.
-    mass : array (K,)
-        Rows' worth of weight in each group.
-    means : array (K, D)
-        Group means, about the mean of all rows.
-    scatters : array (K, D, D)
-        Scatters about the group means.
-    """
-
-    kind: str
-    mass: Array
-    means: Array
-    scatters: Array
-
-    @property
-    def favourite(self) -> bool:
-        """Whether it deserves to be followed to the end, however it begins."""
-        return self.kind in _SINGLE
-
-    def __post_init__(self) -> None:
-        for name in ("mass", "means", "scatters"):
-            object.__setattr__(self, name, read_only(getattr(self, name)))
-
-    def mixture(self, model: Model) -> Mixture:
-        """Return the mixture of the model's structure that fits the groups.
-
-        Raises
-        ------
-        Collapsed
-            When a covariance is singular.
-        """
-        units = model.pilot.spreads
-        scatter = Scatter(Moment.FULL, self.mass, self.scatters * units * units[:, None], len(units))
-        return model.fitted(scatter, self.means * units, None)
 
 
 @final
@@ -159,7 +115,7 @@ class Seeds:
             scatters[k] = (deviations * w[mine, None]).T @ deviations
         pooled = scatters.sum(axis=0) / mass.sum()
         share = (mass / (mass + _SHRINKAGE))[:, None, None]
-        return Start(kind, mass, means, share * (scatters + _SHRINKAGE * pooled))
+        return Start(kind, mass, means, share * (scatters + _SHRINKAGE * pooled), kind not in _SINGLE)
 
     def _at_rows(self, n_components: int, rng: np.random.Generator) -> Start:
         distinct = np.unique(self.z, axis=0)
@@ -195,9 +151,7 @@ class Seeds:
         return model.fitted(scatter, centres, None)
 
 
-def _schedule(
-    kind: str, n_starts: int | None, n_components: int, n_features: int
-) -> Iterator[tuple[str, int]]:
+def _schedule(kind: str, n_starts: int | None, n_components: int, n_features: int) -> Iterator[tuple[str, int]]:
     """Yield (kind, number) of every start; of a single component all starts are one."""
     if n_components == 1:
         yield "kmeans", 0

@@ -13,9 +13,10 @@ from gaussmix.fitting.drive import Progress, run
 from gaussmix.fitting.fit import Ground, infeasible
 from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.stopping import Reason
+from gaussmix.selection.neighbours import Key, Neighbours
 from gaussmix.selection.table import Row, Table, best_row
 
-Key = tuple[str, int]
+_ROUNDS = 2  # of suggestions between neighbours
 
 
 @final
@@ -96,6 +97,11 @@ def _fit_all(
     candidates, evaluator = ground.candidates, ground.evaluator
     feasible = [pair for pair in distinct if ground.feasible(pair[1])]
     contests = run([candidates.heats(*pair) for pair in feasible], evaluator, watch)
+    for _ in range(_ROUNDS):
+        known = {(c.family.name, c.n_components): c for c in contests if c is not None}
+        neighbours = Neighbours(known)
+        again = [candidates.heats(*pair, neighbours.suggestions((pair[0].name, pair[1]))) for pair in feasible]
+        contests = [new or old for new, old in zip(run(again, evaluator, watch), contests, strict=True)]
     finals = [candidates.finals(contest) for contest in contests if contest is not None]
     ended = iter(run(finals, evaluator, watch))
     fitted = [None if contest is None else next(ended) for contest in contests]

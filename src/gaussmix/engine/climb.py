@@ -44,13 +44,49 @@ class Groups:
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Climb:
-    """A request: a few EM passes from a mixture, all of them about its rows.
+@dataclass(frozen=True, eq=False, slots=True)
+class Position:
+    """A mixture on its way, as compiled code has it: made into values only where somebody looks.
 
     Parameters
     ----------
-    start : Mixture or Groups
+    coordinates, family : Coordinates, Family
+        What the arrays mean.
+    parameters : tuple of arrays
+        Weights (K,), means (K, D), lower triangular factors (K, D, D).
+    sums : tuple of arrays or None
+        Totals (K, 1 + D + D(D+1)/2), Kish sums (K,), scalars (3,) of all rows under it, where they are known.
+    """
+
+    coordinates: Coordinates
+    family: Family
+    parameters: Parameters
+    sums: Parameters | None = None
+
+    def mixture(self) -> Mixture:
+        """Return the mixture."""
+        weights, centres, factors = self.parameters
+        return Mixture.within(self.coordinates, weights, centres, self.family.stored(factors), self.family.name)
+
+    def statistics(self) -> Statistics:
+        """Return the statistics of all rows under the mixture; full moments about its means."""
+        assert self.sums is not None
+        totals, kish, (log_likelihood, magnitude, weight) = self.sums
+        centres = self.parameters[1]
+        moment = Moment.FULL
+        return Statistics(
+            self.coordinates, moment, centres, totals, None, kish, log_likelihood, magnitude, 0.0, weight
+        )
+
+
+@final
+@dataclass(frozen=True, eq=False, slots=True)
+class Climb:
+    """A request: a few EM passes, all of them about its rows.
+
+    Parameters
+    ----------
+    start : Position, Mixture or Groups
         Where to begin, in the fit's coordinates; groups are given an M-step first.
     family : Family
         Of the covariances.
@@ -64,7 +100,7 @@ class Climb:
         How many at most.
     """
 
-    start: Mixture | Groups
+    start: Position | Mixture | Groups
     family: Family
     regularization: Regularization
     per_feature: bool
@@ -73,26 +109,24 @@ class Climb:
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Climbed:
     """The answer to a `Climb`.
 
     Parameters
     ----------
-    objectives : array (passes,)
+    objectives : list of float
         Log-likelihood less the penalty, at every pass.
-    mixture : Mixture or None
-        The last mixture evaluated; None when the M-step of the groups needs the general code.
-    statistics : Statistics or None
-        Of all rows under it; None when the objective fell and the mixture is the one before.
-    following : Mixture or None
-        What the M-step made of them; None when that needs the general code.
+    last : Position or None
+        The last mixture evaluated, without sums when the objective fell and it is the one before; None when even the M-step
+        of the groups needs the general code.
+    following : Position or None
+        What the M-step made of it; None when that needs the general code.
     """
 
-    objectives: Array
-    mixture: Mixture | None
-    statistics: Statistics | None
-    following: Mixture | None
+    objectives: list[float]
+    last: Position | None
+    following: Position | None
 
 
 def can_climb(regularization: Regularization, summary: Summary) -> bool:
@@ -120,14 +154,14 @@ class SmallRows:
         """Make the passes."""
         from gaussmix.engine.kernels.small import FELL, GOING, climb
 
-        n_components, n_features = request.start.centres.shape
+        family = request.family
         mixture = _parameters(request.start)
+        n_components, n_features = mixture[1].shape
         evaluated = np.empty_like(mixture[0]), np.empty_like(mixture[1]), np.empty_like(mixture[2])
         width = 1 + n_features + n_features * (n_features + 1) // 2
         sums = np.empty((n_components, width)), np.empty(n_components), np.empty(3)
         objectives = np.empty(request.passes)
         strength, reference = _pseudo_observations(request.regularization, n_features)
-        family = request.family
         made, ending = climb(
             self.rows,
             self.weights,
@@ -143,37 +177,19 @@ class SmallRows:
             objectives,
         )
         if made == 0:
-            return Climbed(objectives[:0], None, None, None)
-        last = self._mixture(evaluated, family)
-        statistics = None if ending == FELL else self._statistics(last, sums)
-        following = self._mixture(mixture, family) if ending == GOING else None
-        return Climbed(objectives[:made], last, statistics, following)
-
-    def _mixture(self, parameters: Parameters, family: Family) -> Mixture:
-        weights, centres, factors = parameters
-        return Mixture.within(self.coordinates, weights, centres, family.stored(factors), family.name)
-
-    def _statistics(self, mixture: Mixture, sums: tuple[Array, Array, Array]) -> Statistics:
-        totals, kish, scalars = sums
-        log_likelihood, magnitude, weight = scalars.tolist()
-        return Statistics(
-            self.coordinates,
-            Moment.FULL,
-            mixture.centres,
-            totals,
-            None,
-            kish,
-            log_likelihood,
-            magnitude,
-            0.0,
-            weight,
-        )
+            return Climbed([], None, None)
+        last = Position(self.coordinates, family, evaluated, None if ending == FELL else sums)
+        following = Position(self.coordinates, family, mixture) if ending == GOING else None
+        return Climbed(objectives[:made].tolist(), last, following)
 
 
-def _parameters(start: Mixture | Groups) -> Parameters:
+def _parameters(start: Position | Mixture | Groups) -> Parameters:
     """Copies for compiled code to write to: weights (K,), means (K, D), factors (K, D, D); of groups mass and scatters."""
     if isinstance(start, Groups):
         return start.scatter.mass.copy(), start.centres.copy(), start.scatter.matrices().copy()
+    if isinstance(start, Position):
+        weights, centres, factors = start.parameters
+        return weights.copy(), centres.copy(), factors.copy()
     factors = start.spread.triangles()
     shape = (start.n_components, *factors.shape[1:])
     return start.weights.copy(), start.centres.copy(), np.broadcast_to(factors, shape).copy()

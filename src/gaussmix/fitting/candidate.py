@@ -21,7 +21,7 @@ from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
 from gaussmix.statistics import Statistics
 
-_SAMPLE_TOL = 1e-6  # per row: a fit to the sample is only the start of one to all rows
+_HEAT_TOL = 1e-5  # per row: heats only decide who goes on to the finals
 _FINALISTS = 2
 
 
@@ -171,16 +171,16 @@ class Candidates:
         return Model(family, scaled, pilot, self.recipe.rule.tol / 10.0, small=can_climb(scaled, evaluator.summary))
 
     def heats(self, family: Family, n_components: int, more: Contest | None = None) -> Method[Contest]:
-        """Race the starts; on the row sample and with a looser rule where that is not all rows.
+        """Race the starts by a looser rule, on the row sample where that is not all rows.
 
         With `more`, its runners are raced instead: those without an outcome against those that have one.
         """
-        model, rule = self.model(family), self.recipe.rule
+        model, tol = self.model(family), self.recipe.rule.tol
+        rule = StoppingRule(max(_HEAT_TOL, tol), self.recipe.rule.max_passes)
         racing, sampled = model, self.evaluator.sample is not self.evaluator
         if sampled:
             small = can_climb(model.regularization, self.evaluator.sample.summary)
             racing = replace(model, sampled=True, small=small)
-            rule = StoppingRule(max(_SAMPLE_TOL, rule.tol), rule.max_passes)
         runners = more.field if more is not None else self._runners(family, n_components)
         fresh = [runner for runner in runners if runner.outcome is None]
         ran = [runner for runner in runners if runner.outcome is not None]
@@ -193,11 +193,11 @@ class Candidates:
         records = tuple(_record(runner, contest.sampled) for runner in contest.field)
         field = list(contest.field)
         if contest.sampled:
-            field = yield from race(_finalists(field), model, self.recipe.rule, self._reseed(model))
+            field = yield from race(_finalists(field), model, self.recipe.rule, self._reseed(model), final=True)
         elif any(runner.outcome is None for runner in field):
-            field = yield from race(field, model, self.recipe.rule, self._reseed(model))
+            field = yield from race(field, model, self.recipe.rule, self._reseed(model), final=True)
             records = tuple(_record(runner, False) for runner in field)
-        best = yield from self._finished_winner(field, model)
+        best = yield from self._finish(field, model)
         if best is None:
             return Fitted(family, contest.n_components, None, None, (), records)
         ordered = best.in_order()
@@ -216,14 +216,15 @@ class Candidates:
     def _reseed(self, model: Model) -> Reseed:
         return lambda mixture, dead: self.seeds.reseed(model, mixture, dead)
 
-    def _finished_winner(self, field: list[Runner], model: Model) -> Method[Outcome | None]:
-        """Return the best of the field; one that was outrun, but by spurious ones only, is first run to its end."""
+    def _finish(self, field: list[Runner], model: Model) -> Method[Outcome | None]:
+        """Return the best of the field, once it has run until the rule is met; `field` is changed accordingly."""
         while True:
             best = winner(field, [_spurious(runner, model) for runner in field])
-            if best is None or best.outcome is None or best.outcome.reason is not Reason.OUTRUN:
+            if best is None or best.outcome is None or best.finished:
                 return None if best is None else best.outcome
             (end,) = yield from together([em(best.outcome, model, self.recipe.rule, self._reseed(model))])
-            field[field.index(best)] = replace(best, outcome=end or best.outcome.ended(Reason.INTERRUPTED))
+            outcome = end or best.outcome.ended(Reason.INTERRUPTED)
+            field[field.index(best)] = replace(best, outcome=outcome, finished=True)
 
 
 def _finalists(field: Sequence[Runner]) -> list[Runner]:

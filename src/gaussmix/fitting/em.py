@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gaussmix.covariance import Diagonal
 from gaussmix.engine.assignment import Assignment
-from gaussmix.engine.climb import Climbed
+from gaussmix.engine.climb import Climbed, Groups, Position
 from gaussmix.engine.evaluator import Request
 from gaussmix.engine.expectation import Expectation
 from gaussmix.fitting.maximize import Collapsed, Died, Model
@@ -52,24 +52,19 @@ def em(
     """
     run = _Run(start, model, rule)
     known = start.statistics if isinstance(start, Outcome) and not model.small else None
-    groups = start.groups(model) if isinstance(start, Start) else None
     while True:
         try:
             if known is None and run.small:
-                (climbed,) = yield [model.climb(run.mixture if groups is None else groups, run.passes_at_once)]
+                (climbed,) = yield [model.climb(run.here, run.passes_at_once)]
                 known = run.follow(climbed)
-                groups = groups if climbed.mixture is None else None
-            elif groups is not None:
-                run.mixture = model.fitted(groups.scatter, groups.centres, None)
-                groups = None
             else:
                 if known is None:
-                    (known,) = yield [model.expectation(run.mixture)]
+                    (known,) = yield [model.expectation(run.mixture())]
                 run.see(known)
             if run.reason is not None:
                 return run.outcome(run.reason)
             if known is not None:
-                run.mixture = yield from improve(model.expectation(run.mixture), known, model)
+                run.here = yield from improve(model.expectation(run.mixture()), known, model)
                 known = None
         except Stop as stop:
             return run.outcome(stop.reason)
@@ -112,27 +107,30 @@ def begin(assignment: Assignment, n_components: int, model: Model) -> Method[Mix
 class _Run:
     """What EM knows between two passes."""
 
-    mixture: Mixture
+    here: Position | Mixture | Groups
 
     def __init__(self, start: Start | Mixture | Outcome, model: Model, rule: StoppingRule) -> None:
         self._model = model
         self._rule = rule
         self._settling = Settling(rule)
-        self._best: Outcome | None = None
+        self._best: Position | tuple[Mixture, Statistics] | None = None
+        self._objective = -math.inf
+        self._rounding = 0.0
         self._reseeds = 0
         self._dropped = False
         self._trace: list[float] = []
         self._segments = [0]
         self.small = model.small
         self.reason: Reason | None = None
-        if isinstance(start, Mixture):
-            self.mixture = start.expressed_in(model.pilot.coordinates)
-        if not isinstance(start, Outcome):
-            return
-        # The last pass of the earlier run is seen again, as the first of this one.
-        self.mixture = start.mixture
-        self._dropped = start.reason is Reason.DROPPED
-        self._trace, self._segments = list(start.trace[:-1]), list(start.segments)
+        if isinstance(start, Outcome):
+            # The last pass of the earlier run is seen again, as the first of this one.
+            self.here = start.mixture
+            self._dropped = start.reason is Reason.DROPPED
+            self._trace, self._segments = list(start.trace[:-1]), list(start.segments)
+        elif isinstance(start, Start):
+            self.here = start.groups(model)
+        else:
+            self.here = start.expressed_in(model.pilot.coordinates)
 
     @property
     def passes_at_once(self) -> int:
@@ -140,69 +138,74 @@ class _Run:
         wanted = min(_MOST_AT_ONCE, max(_LEAST_AT_ONCE, self._settling.passes_left()))
         return max(1, min(wanted, self._rule.max_passes - len(self._trace)))
 
+    def mixture(self) -> Mixture:
+        """Return the mixture that the next pass is about."""
+        if isinstance(self.here, Groups):
+            self.here = self._model.fitted(self.here.scatter, self.here.centres, None)
+        elif isinstance(self.here, Position):
+            self.here = self.here.mixture()
+        return self.here
+
     def see(self, statistics: Statistics) -> None:
         """Take in the statistics of the mixture; set a reason where it is time to stop."""
-        objective = self._model.objective(statistics, self.mixture)
+        mixture = self.mixture()
+        objective = self._model.objective(statistics, mixture)
         if self._fell(objective, statistics):
             self.reason = Reason.PRECISION
             return
-        self._count([objective], statistics)
+        self._best, self._rounding = (mixture, statistics), statistics.rounding
+        self._count([objective], statistics.magnitude, statistics.weight)
 
     def follow(self, climbed: Climbed) -> Statistics | None:
         """Take in several passes at once; return statistics where the next M-step needs the general code."""
-        if climbed.mixture is None or climbed.statistics is None:
+        last, following = climbed.last, climbed.following
+        if last is None or last.sums is None:
             # The groups were too much for compiled code, or the objective fell: the general code is to judge.
             self.small = False
-            self._trace += climbed.objectives[:-2].tolist()
-            self.mixture = climbed.mixture or self.mixture
+            self._trace += climbed.objectives[:-2]
+            self.here = self.here if last is None else last
             return None
-        self.mixture = climbed.mixture
-        self._count(climbed.objectives.tolist(), climbed.statistics)
-        if climbed.following is None:
-            return climbed.statistics
-        self.mixture = climbed.following
-        return None
+        self._best = last
+        _, magnitude, weight = last.sums[2].tolist()
+        self._count(climbed.objectives, magnitude, weight)
+        self.here = last if following is None else following
+        return last.statistics() if following is None else None
 
     def bury(self, dead: NDArray[np.int64], reseed: Reseed | None) -> bool:
         """Give dead components new rows a few times, then leave them out; either begins a new segment."""
-        alive = np.setdiff1d(np.arange(self.mixture.n_components), dead)
-        if len(alive) == 0:
+        mixture = self.mixture()
+        if len(dead) == mixture.n_components:
             return False
         self._segments.append(len(self._trace))
         self._settling = Settling(self._rule)
-        fresh = reseed(self.mixture, dead) if reseed is not None and self._reseeds < _RESEEDS else None
+        fresh = reseed(mixture, dead) if reseed is not None and self._reseeds < _RESEEDS else None
         if fresh is not None:
             self._reseeds += 1
-            self.mixture = fresh
+            self.here = fresh
         else:
             self._dropped = True
-            self.mixture = self.mixture.without(dead)
+            self.here = mixture.without(dead)
         return True
 
     def outcome(self, reason: Reason) -> Outcome:
         """Return the best mixture, and why the method ended; raise `Stop` where there is none yet."""
-        if self._best is None:
+        best = self._best
+        if best is None:
             raise Stop(reason)
         if self._dropped and reason in (Reason.CONVERGED, Reason.MAX_PASSES):
             reason = Reason.DROPPED
-        return replace(self._best, reason=reason, trace=tuple(self._trace), segments=tuple(self._segments))
+        mixture, statistics = (best.mixture(), best.statistics()) if isinstance(best, Position) else best
+        trace, segments = tuple(self._trace), tuple(self._segments)
+        return Outcome(mixture, statistics, self._objective, reason, trace, segments, self._settling.remaining)
 
-    def _count(self, objectives: list[float], statistics: Statistics) -> None:
-        """Take in the objectives of passes of which `statistics` belong to the last."""
-        noise = rounding_noise(statistics.magnitude, statistics.weight)
+    def _count(self, objectives: list[float], magnitude: float, weight: float) -> None:
+        """Take in the objectives of the latest passes."""
+        noise = rounding_noise(magnitude, weight)
         settled = False
         for objective in objectives:
-            self._trace.append(objective)
-            settled = self._settling.settled(objective / statistics.weight, noise) or settled
-        self._best = Outcome(
-            self.mixture,
-            statistics,
-            objectives[-1],
-            Reason.MAX_PASSES,
-            (),
-            (),
-            self._settling.remaining,
-        )
+            settled = self._settling.settled(objective / weight, noise) or settled
+        self._trace += objectives
+        self._objective = objectives[-1]
         if settled:
             self.reason = Reason.CONVERGED
         elif len(self._trace) >= self._rule.max_passes:
@@ -210,10 +213,9 @@ class _Run:
 
     def _fell(self, objective: float, statistics: Statistics) -> bool:
         """Whether the objective fell by more than rounding explains (or is not a number at all)."""
-        best = self._best
-        if best is None or len(self._trace) == self._segments[-1]:
-            return bool(np.isnan(objective)) and best is not None
+        if self._best is None or len(self._trace) == self._segments[-1]:
+            return bool(np.isnan(objective)) and self._best is not None
         if not self._model.regularization.monotone:
             return bool(np.isnan(objective))
-        allowed = max(_MONOTONE * statistics.magnitude, statistics.rounding + best.statistics.rounding)
-        return not objective >= best.objective - allowed
+        allowed = max(_MONOTONE * statistics.magnitude, statistics.rounding + self._rounding)
+        return not objective >= self._objective - allowed

@@ -12,7 +12,7 @@ from gaussmix._linalg import Array
 from gaussmix.covariance import Covariances, Family, Scatter, Structure
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.engine.assignment import SOFT, Assignment
-from gaussmix.engine.climb import LEAST_MASS, Climb, Groups
+from gaussmix.engine.climb import LEAST_MASS, Climb, Groups, Position
 from gaussmix.engine.expectation import Expectation
 from gaussmix.engine.plan import LARGEST_BOUND, error_bound
 from gaussmix.engine.summary import Pilot
@@ -83,7 +83,7 @@ class Model:
             self.sampled,
         )
 
-    def climb(self, start: Mixture | Groups, passes: int) -> Climb:
+    def climb(self, start: Position | Mixture | Groups, passes: int) -> Climb:
         """Return the request for several passes of a small problem."""
         assert isinstance(self.structure, Family)
         return Climb(start, self.structure, self.regularization, self.structure.axis_equivariant, self.sampled, passes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from gaussmix.fitting.em import Reseed, em
@@ -32,18 +32,23 @@ class Runner:
         Whether it runs to the end even when others are ahead after the first heat.
     outcome : Outcome or None
         How it ended; None while it has not run.
+    finished : bool
+        Whether that was on all rows and by the rule that the user asked for.
     """
 
     kind: str
     start: Start | Mixture | Outcome
     favourite: bool = False
     outcome: Outcome | None = None
+    finished: bool = False
 
 
 def race(
-    runners: Sequence[Runner], model: Model, rule: StoppingRule, reseed: Reseed | None = None
+    runners: Sequence[Runner], model: Model, rule: StoppingRule, reseed: Reseed | None = None, *, final: bool = False
 ) -> Method[list[Runner]]:
     """Run every start for a few passes, then the best and the favourites until the rule is met.
+
+    With `final` those that were not outrun are finished then.
 
     Returns
     -------
@@ -52,7 +57,7 @@ def race(
     """
     heat = StoppingRule(rule.tol, min(_HEAT_PASSES, rule.max_passes))
     first = yield from together([em(runner.start, model, heat, reseed) for runner in runners])
-    field = [Runner(r.kind, r.start, r.favourite, outcome) for r, outcome in zip(runners, first, strict=True)]
+    field = [replace(r, outcome=outcome, finished=final) for r, outcome in zip(runners, first, strict=True)]
     going = [i for i, runner in enumerate(field) if _unfinished(runner.outcome)]
     going.sort(key=lambda i: -_objective(field[i].outcome))
     chosen = {i for place, i in enumerate(going) if place < _SURVIVING or field[i].favourite}
@@ -61,7 +66,7 @@ def race(
         starts = [outcome for i in order if (outcome := field[i].outcome) is not None]
         ends = yield from together([em(start, model, rule, reseed) for start in starts])
         for i, end in zip(order, ends, strict=True):
-            field[i] = Runner(field[i].kind, field[i].start, field[i].favourite, end or field[i].outcome)
+            field[i] = replace(field[i], outcome=end or field[i].outcome)
         for i in set(going) - chosen:
             field[i] = _outrun(field[i])
     return field
@@ -96,4 +101,4 @@ def _outrun(runner: Runner) -> Runner:
     assert runner.outcome is not None
     if runner.outcome.reason is Reason.DROPPED:
         return runner
-    return Runner(runner.kind, runner.start, runner.favourite, runner.outcome.ended(Reason.OUTRUN))
+    return replace(runner, outcome=runner.outcome.ended(Reason.OUTRUN), finished=False)

@@ -55,8 +55,15 @@ class LocalEngine:
         """Return `work` of every item, in order."""
         if self.threads == 1 or len(items) < 2:
             return [work(item) for item in items]
+
+        def share(first: int) -> list[Mapped]:
+            return [work(item) for item in items[first :: self.threads]]
+
+        results: list[Any] = [None] * len(items)
         with ThreadPoolExecutor(self.threads, thread_name_prefix="gaussmix") as pool:
-            return list(pool.map(work, items))
+            for first, mine in enumerate(pool.map(share, range(self.threads))):
+                results[first :: self.threads] = mine
+        return results
 
     def map(self, work: Callable[[Chunk], Mapped], source: Source, rows: int) -> Iterator[Mapped]:
         """Yield `work` of every `rows` rows of `source`, in order, a few of them computed ahead."""

@@ -182,6 +182,8 @@ class Candidates:
             small = can_climb(model.regularization, self.evaluator.sample.summary)
             racing = replace(model, sampled=True, small=small)
         runners = more.field if more is not None else self._runners(family, n_components)
+        if more is not None and more.leader is not None:
+            rule = replace(rule, bar=more.leader.objective)
         fresh = [runner for runner in runners if runner.outcome is None]
         ran = [runner for runner in runners if runner.outcome is not None]
         field = yield from race(fresh, racing, rule, self._reseed(racing))

@@ -210,6 +210,8 @@ class _Run:
             self.reason = Reason.CONVERGED
         elif len(self._trace) >= self._rule.max_passes:
             self.reason = Reason.MAX_PASSES
+        elif self._rule.hopeless(self._objective, self._settling.remaining * weight):
+            self.reason = Reason.OUTRUN
 
     def _fell(self, objective: float, statistics: Statistics) -> bool:
         """Whether the objective fell by more than rounding explains (or is not a number at all)."""

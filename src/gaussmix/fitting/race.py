@@ -14,7 +14,7 @@ from gaussmix.fitting.stopping import Reason, StoppingRule
 from gaussmix.mixture import Mixture
 
 _HEAT_PASSES = 8
-_SURVIVING = 3  # at most; beside the favourites
+_SURVIVING = 2  # at most; beside the favourites
 
 
 @final
@@ -48,14 +48,14 @@ def race(
 ) -> Method[list[Runner]]:
     """Run every start for a few passes, then the best and the favourites until the rule is met.
 
-    With `final` those that were not outrun are finished then.
+    With `final` those that were not outrun are finished then. A bar in the rule is what all of them must reach.
 
     Returns
     -------
     list of Runner
         All of them, in the order given, with how they ended; those that others outran say so.
     """
-    heat = StoppingRule(rule.tol, min(_HEAT_PASSES, rule.max_passes))
+    heat = replace(rule, max_passes=min(_HEAT_PASSES, rule.max_passes))
     first = yield from together([em(runner.start, model, heat, reseed) for runner in runners])
     field = [replace(r, outcome=outcome, finished=final) for r, outcome in zip(runners, first, strict=True)]
     going = [i for i, runner in enumerate(field) if _unfinished(runner.outcome)]

@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 _EPS = float(np.finfo(np.float64).eps)
+_BENEFIT_OF_DOUBT = 10.0
 
 
 class Reason(Enum):
@@ -46,10 +47,10 @@ class Stop(Exception):  # noqa: N818 - a message to a method, not an error
 @final
 @dataclass(frozen=True)
 class StoppingRule:
-    """Stop when the gain per unit of weight, and the estimate of all that remains to gain, are below `tol` twice running.
+    """Stop when the gain per unit of weight, and the estimate of all that remains, are below `tol` twice running.
 
-    With gain g and ratio c of successive gains, what remains is g c / (1 - c), the sum of the geometric series that Aitken's
-    method assumes (Boehning et al. 1994); for c >= 1 it is taken to be without bound.
+    With gain g and ratio c of successive gains, what remains is g c / (1 - c), the sum of the geometric series that
+    Aitken's method assumes (Boehning et al. 1994); for c >= 1 it is taken to be without bound.
 
     Parameters
     ----------
@@ -57,10 +58,17 @@ class StoppingRule:
         In log-likelihood per unit of weight.
     max_passes : int
         Passes after which the method stops anyway.
+    bar : float
+        Give up when even ten times the estimate of what remains would not lift the objective over this.
     """
 
     tol: float = 1e-8
     max_passes: int = 1000
+    bar: float = -math.inf
+
+    def hopeless(self, objective: float, remaining: float) -> bool:
+        """Whether an objective with so much left to gain, both in total, will not reach the bar."""
+        return objective + _BENEFIT_OF_DOUBT * remaining < self.bar
 
 
 @final
@@ -77,7 +85,7 @@ class Settling:
     def passes_left(self) -> int:
         """Estimate of how many passes it will take to meet the rule, if gains go on shrinking at the same rate."""
         if not 0.0 < self.remaining < float("inf") or self._gain <= 0.0:
-            return 0
+            return 0  # nothing is known yet
         rate = self.remaining / (self.remaining + self._gain)
         return max(0, math.ceil(math.log(self._rule.tol / max(self.remaining, self._gain)) / math.log(rate))) + 2
 

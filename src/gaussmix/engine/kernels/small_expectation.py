@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from gaussmix._linalg import Array
+from gaussmix.engine.kernels.exponential import exponential, logarithm
 
 _BLOCK = 256
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
@@ -107,15 +108,19 @@ def _normalize(
             top[n] = max(top[n], shares[k, n])
     for k in range(n_components):
         for n in range(count):
-            shares[k, n] = np.exp(shares[k, n] - top[n])
+            shares[k, n] = exponential(shares[k, n] - top[n])
             total[n] += shares[k, n]
+    log_likelihood, magnitude, mass = 0.0, 0.0, 0.0
     for n in range(count):
         weight = row_weights[start + n]
-        log_density = top[n] + np.log(total[n])
-        scalars[0] += weight * log_density
-        scalars[1] += weight * abs(log_density)
-        scalars[2] += weight
+        log_density = top[n] + logarithm(total[n])
+        log_likelihood += weight * log_density
+        magnitude += weight * abs(log_density)
+        mass += weight
         total[n] = weight / total[n]
+    scalars[0] += log_likelihood
+    scalars[1] += magnitude
+    scalars[2] += mass
     for k in range(n_components):
         for n in range(count):
             shares[k, n] *= total[n]

@@ -17,7 +17,10 @@ _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 _ITERATIONS = 60
 _SETTLED = 1e-13
 _SWEEPS = 12
-_STILL = 1e-9  # radians
+_STILL = 1e-7  # radians: the criterion is flat to rounding there
+_LARGEST_TURN = 0.4
+_NEWTON_STEPS = 3
+_HALVINGS = 12
 
 IDENTITY, EQUAL, VARIABLE = 0, 1, 2
 """Codes of the letters I, E and V."""
@@ -264,13 +267,15 @@ def _common_axes(volume: int, mass: Array, scatters: Array, axes: Array) -> None
     """
     n_components, n_features = scatters.shape[:2]
     work = np.empty((n_features, n_features))
+    weights = np.empty(n_components)
     for k in range(n_components):
         _turn(axes, scatters[k], work)
     for _ in range(_SWEEPS):
         largest = 0.0
         for i in range(n_features - 1):
             for j in range(i + 1, n_features):
-                angle = _best_angle(volume, scatters, mass, i, j)
+                _plane_weights(volume, scatters, mass, i, j, weights)
+                angle = _best_angle(volume, scatters, weights, i, j)
                 largest = max(largest, abs(angle))
                 if angle != 0.0:
                     cosine, sine = np.cos(angle), np.sin(angle)
@@ -298,39 +303,62 @@ def _turn(axes: Array, matrix: Array, work: Array) -> None:
 
 
 @njit(**_OPTIONS)
-def _plane_value(volume: int, turned: Array, sizes: Array, i: int, j: int, cosine: float, sine: float) -> float:
-    """What a turn in one plane leaves of the criterion to minimise, up to constants."""
+def _plane_weights(volume: int, turned: Array, mass: Array, i: int, j: int, weights: Array) -> None:
+    """What each component's two variances in a plane count for: its mass (VVE), or the rest of its volume (EVE)."""
     n_features = turned.shape[1]
-    value = 0.0
+    for k in range(turned.shape[0]):
+        weights[k] = mass[k]
+        if volume == EQUAL:
+            logs = 0.0
+            for m in range(n_features):
+                if m != i and m != j:
+                    logs += np.log(turned[k, m, m])
+            weights[k] = np.exp(logs / n_features)
+
+
+@njit(**_OPTIONS)
+def _plane(
+    volume: int, turned: Array, weights: Array, i: int, j: int, angle: float
+) -> tuple[float, float, float]:
+    """What a turn in one plane leaves of the criterion to minimise, and its first two derivatives by the angle."""
+    n_features = turned.shape[1]
+    cosine, sine = np.cos(angle), np.sin(angle)
+    value, slope, curvature = 0.0, 0.0, 0.0
     for k in range(turned.shape[0]):
         a, b, d = turned[k, i, i], turned[k, i, j], turned[k, j, j]
         first = cosine * cosine * a + 2.0 * cosine * sine * b + sine * sine * d
         second = sine * sine * a - 2.0 * cosine * sine * b + cosine * cosine * d
-        logs = np.log(first) + np.log(second)
+        cross = (cosine * cosine - sine * sine) * b + cosine * sine * (d - a)
+        difference = 1.0 / first - 1.0 / second
+        one = 2.0 * cross * difference
+        two = 2.0 * (second - first) * difference
+        two -= 4.0 * cross * cross * (1.0 / (first * first) + 1.0 / (second * second))
+        logs = np.log(first * second)
         if volume == VARIABLE:
-            value += sizes[k] * logs
+            value += weights[k] * logs
+            slope += weights[k] * one
+            curvature += weights[k] * two
         else:
-            for m in range(n_features):
-                if m != i and m != j:  # noqa: PLR1714 - a tuple costs the compiler half a second
-                    logs += np.log(turned[k, m, m])
-            value += np.exp(logs / n_features)
-    return value
+            size = weights[k] * np.exp(logs / n_features)
+            value += size
+            slope += size * one / n_features
+            curvature += size * (two + one * one / n_features) / n_features
+    return value, slope, curvature
 
 
 @njit(**_OPTIONS)
-def _best_angle(volume: int, turned: Array, sizes: Array, i: int, j: int) -> float:
+def _best_angle(volume: int, turned: Array, weights: Array, i: int, j: int) -> float:
     """Return the turn in one plane by safeguarded Newton steps from no turn at all; 0 where none helps."""
     angle = 0.0
-    value = _plane_value(volume, turned, sizes, i, j, 1.0, 0.0)
-    for _ in range(8):
-        slope, curvature = _plane_slope(volume, turned, sizes, i, j, np.cos(angle), np.sin(angle))
+    value, slope, curvature = _plane(volume, turned, weights, i, j, 0.0)
+    for _ in range(_NEWTON_STEPS):
         if slope == 0.0:
             break
-        step = -slope / curvature if curvature > 0.0 else -np.sign(slope) * 0.3
-        step = max(-0.4, min(0.4, step))
+        step = -slope / curvature if curvature > 0.0 else -np.sign(slope) * _LARGEST_TURN
+        step = max(-_LARGEST_TURN, min(_LARGEST_TURN, step))
         better = False
-        for _ in range(12):
-            fresh = _plane_value(volume, turned, sizes, i, j, np.cos(angle + step), np.sin(angle + step))
+        for _ in range(_HALVINGS):
+            fresh, fresh_slope, fresh_curvature = _plane(volume, turned, weights, i, j, angle + step)
             if fresh < value:
                 better = True
                 break
@@ -338,41 +366,10 @@ def _best_angle(volume: int, turned: Array, sizes: Array, i: int, j: int) -> flo
         if not better:
             break
         angle += step
-        value = fresh
+        value, slope, curvature = fresh, fresh_slope, fresh_curvature
         if abs(step) < _STILL:
             break
     return angle
-
-
-@njit(**_OPTIONS)
-def _plane_slope(
-    volume: int, turned: Array, sizes: Array, i: int, j: int, cosine: float, sine: float
-) -> tuple[float, float]:
-    """First and second derivative by the angle of `_plane_value`."""
-    n_features = turned.shape[1]
-    slope, curvature = 0.0, 0.0
-    for k in range(turned.shape[0]):
-        a, b, d = turned[k, i, i], turned[k, i, j], turned[k, j, j]
-        first = cosine * cosine * a + 2.0 * cosine * sine * b + sine * sine * d
-        second = sine * sine * a - 2.0 * cosine * sine * b + cosine * cosine * d
-        cross = (cosine * cosine - sine * sine) * b + cosine * sine * (d - a)
-        gap = second - first
-        one = 2.0 * cross * (1.0 / first - 1.0 / second)
-        two = 2.0 * gap * (1.0 / first - 1.0 / second) - 4.0 * cross * cross * (
-            1.0 / (first * first) + 1.0 / (second * second)
-        )
-        if volume == VARIABLE:
-            slope += sizes[k] * one
-            curvature += sizes[k] * two
-        else:
-            logs = np.log(first) + np.log(second)
-            for m in range(n_features):
-                if m != i and m != j:  # noqa: PLR1714 - a tuple costs the compiler half a second
-                    logs += np.log(turned[k, m, m])
-            size = np.exp(logs / n_features)
-            slope += size * one / n_features
-            curvature += size * (two / n_features + one * one / (n_features * n_features))
-    return slope, curvature
 
 
 @njit(**_OPTIONS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import final
 
 from gaussmix.covariance import Family
@@ -126,10 +127,10 @@ class Contest:
     field: tuple[Runner, ...]
     sampled: bool
 
-    @property
+    @cached_property
     def leader(self) -> Outcome | None:
         """The best outcome so far."""
-        best = winner(self.field, [_spurious(runner, self.model) for runner in self.field])
+        best = winner(self.field, partial(_spurious, model=self.model))
         return None if best is None else best.outcome
 
 
@@ -221,7 +222,7 @@ class Candidates:
     def _finish(self, field: list[Runner], model: Model) -> Method[Outcome | None]:
         """Return the best of the field, once it has run until the rule is met; `field` is changed accordingly."""
         while True:
-            best = winner(field, [_spurious(runner, model) for runner in field])
+            best = winner(field, partial(_spurious, model=model))
             if best is None or best.outcome is None or best.finished:
                 return None if best is None else best.outcome
             (end,) = yield from together([em(best.outcome, model, self.recipe.rule, self._reseed(model))])
@@ -249,11 +250,9 @@ def _hasty(statistics: Statistics) -> Appraisal:
     return Appraisal(statistics.log_likelihood, math.nan, math.nan, mass, statistics.kish, mass)
 
 
-def _spurious(runner: Runner, model: Model) -> bool:
+def _spurious(outcome: Outcome, model: Model) -> bool:
     """Whether a degenerate component can have bought likelihood: one that shares its whole covariance cannot."""
-    if runner.outcome is None:
-        return False
-    mixture, statistics = runner.outcome.mixture, runner.outcome.statistics
+    mixture, statistics = outcome.mixture, outcome.statistics
     found = find_degenerate(mixture, model.structure, model.regularization, statistics.mass, statistics.kish_rows)
     alone = model.structure.n_own_parameters(mixture.n_features) > 0
     return any(alone or each.share > LARGEST_SHARE for each in found)

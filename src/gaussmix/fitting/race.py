@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -72,20 +72,23 @@ def race(
     return field
 
 
-def winner(runners: Sequence[Runner], degenerate: Sequence[bool]) -> Runner | None:
+def winner(runners: Sequence[Runner], spurious: Callable[[Outcome], bool]) -> Runner | None:
     """Return the runner with the highest objective among the best class.
 
-    Whole mixtures before such that lost components or became singular, sane ones before degenerate ones.
+    Whole mixtures come before such that lost components or became singular, and then such that `spurious` does not
+    object to before the rest.
     """
-    ran = [(r, bad) for r, bad in zip(runners, degenerate, strict=True) if r.outcome is not None]
-    if not ran:
-        return None
-    return max(ran, key=lambda pair: (*_standing(pair[0].outcome, pair[1]), _objective(pair[0].outcome)))[0]
+    ran = sorted((runner for runner in runners if runner.outcome is not None), key=_standing, reverse=True)
+    for runner in ran:
+        if runner.outcome is not None and not spurious(runner.outcome):
+            return runner
+    return ran[0] if ran else None
 
 
-def _standing(outcome: Outcome | None, degenerate: bool) -> tuple[bool, bool]:
+def _standing(runner: Runner) -> tuple[bool, float]:
+    outcome = runner.outcome
     assert outcome is not None
-    return outcome.reason not in (Reason.DROPPED, Reason.COLLAPSED), not degenerate
+    return outcome.reason not in (Reason.DROPPED, Reason.COLLAPSED), outcome.objective
 
 
 def _unfinished(outcome: Outcome | None) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from io import StringIO
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -260,7 +261,7 @@ def _of_columns(columns: Sequence[Column], leader: bool = False) -> Table:
 
 
 def _needed(columns: Sequence[Column]) -> int:
-    return sum(2 + max(len(text) for text in (head, *cells)) for head, cells in columns)
+    return sum(2 + max(cell_len(text) for text in (head, *cells)) for head, cells in columns)
 
 
 def _cut(first: Column, columns: Sequence[Column], width: int) -> list[Table]:

@@ -82,3 +82,7 @@ class ConvergenceWarning(GaussmixWarning):
 
 class DataWarning(GaussmixWarning):
     """The data are usable but probably not what was meant."""
+
+
+class SlowKernelWarning(GaussmixWarning):
+    """Compiled code is not available, so passes take several times longer than they should."""

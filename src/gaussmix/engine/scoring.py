@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,23 +12,10 @@ from gaussmix._linalg import Array
 from gaussmix.data.source import Chunk
 from gaussmix.engine.assignment import SOFT
 from gaussmix.engine.fold import Fold
-from gaussmix.engine.kernels.kernel import Kernel
+from gaussmix.engine.kernels.kernel import Kernel, RowScores
 from gaussmix.engine.plan import Plan
 from gaussmix.errors import MissingValuesError
 from gaussmix.mixture import Mixture
-
-
-class RowScores(NamedTuple):
-    """What a mixture says of consecutive rows.
-
-    `labels` (rows,), `responsibilities` (rows, K), `uncertainty` (rows,) being 1 minus the largest responsibility,
-    `log_prob` (rows,) in log density per unit of volume.
-    """
-
-    labels: NDArray[np.int64]
-    responsibilities: Array
-    uncertainty: Array
-    log_prob: Array
 
 
 def score_rows(plan: Plan, kernel: Kernel, mixture: Mixture, chunk: Chunk) -> RowScores:
@@ -42,29 +29,27 @@ def score_rows(plan: Plan, kernel: Kernel, mixture: Mixture, chunk: Chunk) -> Ro
         When a row has missing or infinite values.
     """
     used = _require_finite(chunk)
-    log_densities = kernel.densities(plan, chunk.x)
-    shares, log_prob = SOFT.shares(log_densities, 0, chunk.x.shape[0])
-    far = ~np.isfinite(log_prob)
-    if far.any():
-        shares[:, far] = mixture.responsibilities(np.asarray(chunk.x[far], dtype=np.float64)).T
-    labels = shares.argmax(axis=0)
-    responsibilities = np.ascontiguousarray(shares.T)
-    uncertainty = 1.0 - shares.max(axis=0)
-    if not used.all():
+    scores = kernel.scores(plan, chunk.x)
+    labels, responsibilities, uncertainty, log_prob = scores
+    far = np.flatnonzero(~np.isfinite(log_prob))
+    if len(far):
+        nearest = mixture.responsibilities(np.asarray(chunk.x[far], dtype=np.float64))
+        responsibilities[far], labels[far], uncertainty[far] = nearest, nearest.argmax(axis=1), 0.0
+    if used is not None and not used.all():
         labels[~used] = -1
         responsibilities[~used], uncertainty[~used], log_prob[~used] = np.nan, np.nan, np.nan
-    return RowScores(labels, responsibilities, uncertainty, log_prob)
+    return scores
 
 
-def _require_finite(chunk: Chunk) -> NDArray[np.bool_]:
-    """Return which rows (rows,) are to be scored."""
-    finite = np.isfinite(chunk.x).all(axis=1)
-    if not finite.all():
+def _require_finite(chunk: Chunk) -> NDArray[np.bool_] | None:
+    """Return which rows (rows,) are to be scored, or None for all."""
+    if not np.isfinite(chunk.x).all():
+        finite = np.isfinite(chunk.x).all(axis=1)
         first = chunk.start + int(np.flatnonzero(~finite)[0])
         raise MissingValuesError(
             f'row {first} has missing or infinite values; drop such rows with missing="drop" (--missing drop)'
         )
-    return np.ones(len(finite), dtype=bool) if chunk.weights is None else chunk.weights > 0.0
+    return None if chunk.weights is None else chunk.weights > 0.0
 
 
 @final

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from gaussmix._linalg import Array
+from gaussmix.engine.kernels.compiling import exact
 
 SMALLEST_ARGUMENT = -708.0  # of `exponential`: exp(-708) is the last power that a normal float64 holds with room
 
@@ -28,9 +29,8 @@ _TO_INTEGER = 6755399441055744.0
 _ROOT_HALF = 0x3FE6A09E667F3BCD
 
 
-@intrinsic
-def _bits(_context: Any, _value: Any) -> Any:
-    """Return the bits of a float64 as an int64."""
+def _as_integer(_context: Any, _value: Any) -> Any:
+    """Type and code of the bits of a float64, read as an int64."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.IntType(64))
@@ -38,9 +38,8 @@ def _bits(_context: Any, _value: Any) -> Any:
     return types.int64(types.float64), generate
 
 
-@intrinsic
-def _number(_context: Any, _bits: Any) -> Any:
-    """Return the float64 that has the bits of an int64."""
+def _as_number(_context: Any, _bits: Any) -> Any:
+    """Type and code of the float64 that has the bits of an int64."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.DoubleType())
@@ -48,7 +47,12 @@ def _number(_context: Any, _bits: Any) -> Any:
     return types.float64(types.int64), generate
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+# A type checker would take these for functions of two arguments.
+_bits: Any = intrinsic(_as_integer)
+_number: Any = intrinsic(_as_number)
+
+
+@exact
 def exponential(x: float) -> float:
     """exp(x) for x <= 0 within 2 ulp; 0 below -708.
 
@@ -72,7 +76,7 @@ def exponential(x: float) -> float:
     return 0.0 if x < SMALLEST_ARGUMENT else power
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@exact
 def logarithm(x: float) -> float:
     """log(x) for normal x > 0, within 2 ulp of the result or of log 2, whichever is larger.
 
@@ -92,7 +96,7 @@ def logarithm(x: float) -> float:
     return exponent * _LOG_2 + (2.0 * f + f * t * q)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@exact
 def exponentials(x: Array) -> Array:
     """`exponential` of every element of x (n,)."""
     values = np.empty_like(x)
@@ -101,7 +105,7 @@ def exponentials(x: Array) -> Array:
     return values
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@exact
 def logarithms(x: Array) -> Array:
     """`logarithm` of every element of x (n,)."""
     values = np.empty_like(x)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,30 @@ class Sums(NamedTuple):
         return self
 
 
+class RowScores(NamedTuple):
+    """What a mixture says of consecutive rows.
+
+    `labels` (rows,), `responsibilities` (rows, K), `uncertainty` (rows,) being 1 minus the largest responsibility,
+    `log_prob` (rows,) in log density per unit of volume.
+    """
+
+    labels: NDArray[np.int64]
+    responsibilities: Array
+    uncertainty: Array
+    log_prob: Array
+
+    @classmethod
+    def empty(cls, n_rows: int, n_components: int) -> Self:
+        """Return room for the scores of `n_rows` rows."""
+        responsibilities = np.empty((n_rows, n_components))
+        return cls(np.empty(n_rows, dtype=np.int64), responsibilities, np.empty(n_rows), np.empty(n_rows))
+
+    def fill(self, rows: slice, scores: RowScores) -> None:
+        """Write the scores of some of the rows."""
+        for mine, theirs in zip(self, scores, strict=True):
+            mine[rows] = theirs
+
+
 class Kernel(ABC):
     """Computes blocks of rows; single-threaded, and free of the interpreter's lock where it counts.
 
@@ -70,6 +94,20 @@ class Kernel(ABC):
     @abstractmethod
     def densities(self, plan: Plan, x: NDArray[np.floating]) -> Array:
         """Log of mixing weight times density of every component and row, (K, rows).
+
+        Parameters
+        ----------
+        plan : Plan
+            The mixture made ready.
+        x : array (rows, D)
+            Rows in data units, any number of them.
+        """
+
+    @abstractmethod
+    def scores(self, plan: Plan, x: NDArray[np.floating]) -> RowScores:
+        """Labels, responsibilities, uncertainty and log density of every row.
+
+        A row whose every density underflows belongs to its first component and has the log density -inf.
 
         Parameters
         ----------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gaussmix._linalg import Array, pack
 from gaussmix.covariance import Moment
 from gaussmix.engine.assignment import SOFT, Assignment
-from gaussmix.engine.kernels.kernel import Kernel, Sums
+from gaussmix.engine.kernels.kernel import Kernel, RowScores, Sums
 from gaussmix.engine.plan import Form, Plan
 
 
@@ -58,6 +58,11 @@ class NumpyKernel(Kernel):
             if plan.precision is not None:
                 values[:, block] -= 0.5 * ((z @ plan.precision) * z).sum(axis=1)
         return values
+
+    def scores(self, plan: Plan, x: NDArray[np.floating]) -> RowScores:
+        """Labels, responsibilities, uncertainty and log density of the rows."""
+        shares, log_prob = SOFT.shares(self.densities(plan, x), 0, x.shape[0])
+        return RowScores(shares.argmax(axis=0), np.ascontiguousarray(shares.T), 1.0 - shares.max(axis=0), log_prob)
 
 
 def _features(plan: Plan, z: Array) -> Array:

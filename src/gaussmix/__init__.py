@@ -20,15 +20,15 @@ if TYPE_CHECKING:
         iterate_predictions,
         load,
         predict,
-        report_text,
         score,
         select,
-        summarize,
     )
     from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
     from gaussmix.engine.executors.local import LocalEngine
     from gaussmix.fitting.result import FitResult
     from gaussmix.mixture import Mixture
+    from gaussmix.report.facts import summarize
+    from gaussmix.report.text import report_text
     from gaussmix.selection.search import Selection
 
 _HOMES = {
@@ -44,10 +44,10 @@ _HOMES = {
     "iterate_predictions": "gaussmix.api",
     "load": "gaussmix.api",
     "predict": "gaussmix.api",
-    "report_text": "gaussmix.api",
+    "report_text": "gaussmix.report.text",
     "score": "gaussmix.api",
     "select": "gaussmix.api",
-    "summarize": "gaussmix.api",
+    "summarize": "gaussmix.report.facts",
 }
 
 __all__ = [

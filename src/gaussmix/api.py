@@ -1,9 +1,9 @@
-"""The verbs: fit, select, predict, score, load, summarize."""
+"""The verbs: fit, select, predict, score, load."""
 
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -37,8 +37,6 @@ from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.starts.seeds import KINDS
 from gaussmix.fitting.stopping import StoppingRule
 from gaussmix.mixture import Mixture
-from gaussmix.report.facts import facts_of_mixture, facts_of_result, facts_of_selection
-from gaussmix.report.text import render
 from gaussmix.selection.search import Selection, search
 
 Watch = Callable[[Progress], None]
@@ -144,6 +142,7 @@ def select(
     covariance: str | Iterable[str] = "all",
     *,
     criterion: str = "bic",
+    prune: bool = True,
     weights: object = None,
     weight_kind: Literal["frequency", "importance"] = "frequency",
     features: Sequence[str | int] | None = None,
@@ -169,6 +168,9 @@ def select(
         Structures to try; "all" for every one.
     criterion : {"bic", "icl", "aic", "aicc"}
         By which the best is chosen; of each lower is better.
+    prune : bool
+        Stop candidates early that cannot become the best, by ten times the estimate of what they have left to gain;
+        the table marks them. With ``False`` every candidate is fitted to the end.
     weights, weight_kind, features, missing, n_starts, tol, max_passes, regularization, seed, engine, watch
         As in `fit`.
     start : "auto", "kmeans", "hierarchical", "random" or "rows"
@@ -194,7 +196,7 @@ def select(
     recipe = _recipe(start, n_starts, tol, max_passes)
     with _ground(data, weights, weight_kind, features, missing, regularization, recipe, seed, engine) as ground:
         families = _families(covariance, ground.evaluator.source.n_features)
-        selection = search(ground, families, counts, criterion, watch)
+        selection = search(ground, families, counts, criterion, prune=prune, watch=watch)
     _warn(selection.best)
     return selection
 
@@ -294,46 +296,6 @@ def load(path: str | Path) -> Mixture:
         When the file is not a gaussmix model, is damaged, or comes from a newer release.
     """
     return Mixture.load(path)
-
-
-def summarize(model: Mixture | FitResult | Selection, facts: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Tell all there is to tell of a fit, ready for JSON.
-
-    Parameters
-    ----------
-    model : Mixture, FitResult or Selection
-        What was fitted.
-    facts : mapping, optional
-        For a Mixture: what its model file says of the fit, as from `Mixture.load_with_facts`.
-
-    Returns
-    -------
-    dict
-        Parameters, criteria, candidates and sentences, always under the same keys; None stands for what is not known
-        or not finite.
-    """
-    if isinstance(model, Selection):
-        return facts_of_selection(model)
-    if isinstance(model, FitResult):
-        return facts_of_result(model)
-    return facts_of_mixture(mixture_of(model), facts)
-
-
-def report_text(
-    model: Mixture | FitResult | Selection | Mapping[str, Any], *, width: int = 100, color: bool = False
-) -> str:
-    """Tell it as text, for a terminal or a file.
-
-    Parameters
-    ----------
-    model : Mixture, FitResult, Selection or mapping
-        What was fitted, or what `summarize` returned.
-    width : int
-        Columns that lines may take; tables that need more are cut into several.
-    color : bool
-        Whether to use a terminal's colours and signs.
-    """
-    return render(dict(model) if isinstance(model, Mapping) else summarize(model), width, color)
 
 
 def mixture_of(model: object) -> Mixture:

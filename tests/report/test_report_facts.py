@@ -152,3 +152,8 @@ def test_sentences_of_rows_and_components(rows, result):
     important = gm.fit(rows, 2, "EEE", weights=uneven, weight_kind="importance")
     # (45 + 135)^2 / (45 + 405) = 72
     assert gm.summarize(important)["data_in_words"].startswith("array: 90 rows with importance weights, worth 72 equal")
+
+
+def test_what_is_no_model_is_refused(rows):
+    with pytest.raises(gm.errors.ParameterError, match="found ndarray; read a file with gaussmix.load"):
+        gm.summarize(rows)

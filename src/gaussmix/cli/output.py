@@ -16,7 +16,6 @@ from typing import Any, TypeAlias
 
 import gaussmix as gm
 from gaussmix.cli.terminal import DONE, Ended
-from gaussmix.errors import FileWriteError
 
 Columns: TypeAlias = dict[str, Any]
 """Arrays (rows,) by column name."""
@@ -116,7 +115,7 @@ def _replacing(path: Path) -> Generator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise FileWriteError(
+        raise gm.errors.FileWriteError(
             f"cannot write {path}: {error.strerror or error}; free some space, or choose another folder"
         ) from error
     finally:

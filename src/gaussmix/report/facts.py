@@ -11,12 +11,13 @@ import numpy as np
 from gaussmix import criteria
 from gaussmix._linalg import Array
 from gaussmix.covariance import family
+from gaussmix.errors import ParameterError
 from gaussmix.fitting.result import FitResult
 from gaussmix.mixture import Mixture
 from gaussmix.selection.search import Selection
 
 Facts: TypeAlias = dict[str, Any]
-"""Keys as in `KEYS`, always all of them; null is what is not known."""
+"""Always the same keys; None stands for what is not known."""
 
 _OF_FIT = (
     *("data", "n_rows", "rows_read", "weight", "weight_kind", "effective_size", "requested", "log_likelihood", "score"),
@@ -35,6 +36,39 @@ _REASONS = {
     "pruned": "stopped early after {passes}: it could no longer become the best",
 }
 _FORMS = {"I": "spherical", "E": "ellipsoidal", "V": "ellipsoidal"}
+
+
+def summarize(model: Mixture | FitResult | Selection, facts: Mapping[str, Any] | None = None) -> Facts:
+    """Tell all there is to tell of a fit, ready for JSON.
+
+    Parameters
+    ----------
+    model : Mixture, FitResult or Selection
+        What was fitted.
+    facts : mapping, optional
+        For a Mixture: what its model file says of the fit, as from `Mixture.load_with_facts`.
+
+    Returns
+    -------
+    dict
+        Parameters, criteria, candidates and sentences, always under the same keys; None stands for what is not known
+        or not finite.
+
+    Raises
+    ------
+    ParameterError
+        When it is none of these.
+    """
+    if isinstance(model, Selection):
+        return facts_of_selection(model)
+    if isinstance(model, FitResult):
+        return facts_of_result(model)
+    if not isinstance(model, Mixture):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may not check types
+        raise ParameterError(
+            f"expected a Mixture, a FitResult or a Selection, found {type(model).__name__}; "
+            "read a file with gaussmix.load"
+        )
+    return facts_of_mixture(model, facts)
 
 
 def facts_of_result(result: FitResult) -> Facts:

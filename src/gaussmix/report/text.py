@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from io import StringIO
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rich.cells import cell_len
-from rich.console import Console, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
 from gaussmix.covariance import FAMILIES
-from gaussmix.report.facts import Facts, counted
+from gaussmix.fitting.result import FitResult
+from gaussmix.mixture import Mixture
+from gaussmix.report.facts import Facts, counted, summarize
+from gaussmix.report.layout import GAP, Column, Grid, Part, Sentence, Title, cut, needed, printed
+from gaussmix.selection.search import Selection
 
 MOST_FEATURES = 30
 MOST_CANDIDATES = 10
@@ -22,7 +19,6 @@ _LONGEST_BAR, _SHORTEST_BAR = 24, 6
 _FEWEST_COLUMNS = 6  # of a candidate: what it is, how well it fits, and a remark
 _MOST_COUNTS = 12  # numbers of components side by side
 _MARKS = {"*": "* degenerate", "~": "~ stopped before the end", "-": "- no mixture"}
-_INDENT = (0, 0, 0, 2)
 _CRITERIA = {"bic": "BIC", "icl": "ICL", "aic": "AIC", "aicc": "AICc", "heldout": "held-out"}
 _PASSED_OVER = {
     "max_passes": "not converged",
@@ -35,84 +31,78 @@ _PASSED_OVER = {
 }
 _SHOWN_DIGITS = 12  # more characters than this, and a number is shown with an exponent
 
-Column = tuple[str, list[str]]
 
+def report_text(
+    model: Mixture | FitResult | Selection | Mapping[str, Any], *, width: int = 100, color: bool = False
+) -> str:
+    """Tell of a fit as text, for a terminal or a file.
 
-def render(facts: Facts, width: int, color: bool) -> str:
-    """Return the report as text of lines at most `width` wide; tables that need more are cut into several."""
-    console = Console(
-        file=StringIO(),
-        width=max(width, 40),
-        force_terminal=color,
-        no_color=not color,
-        color_system="standard" if color else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
+    Parameters
+    ----------
+    model : Mixture, FitResult, Selection or mapping
+        What was fitted, or what `summarize` returned.
+    width : int
+        Columns that lines may take, at least 40; tables that need more are cut into several.
+    color : bool
+        Whether to use a terminal's colours, and bars.
+    """
+    facts = dict(model) if isinstance(model, Mapping) else summarize(model)
+    width = max(width, 40)
     parts = [
         *_heading(facts),
-        *_measures(facts, console.width),
-        *_components(facts, console.width, color),
-        *_candidates(facts, console.width),
-        *_grid(facts, console.width),
+        *_measures(facts, width),
+        *_components(facts, width, color),
+        *_candidates(facts, width),
+        *_grid(facts, width),
     ]
-    with console.capture() as capture:
-        for part in parts:
-            console.print(part)
-    return "\n".join(line.rstrip() for line in capture.get().strip("\n").split("\n")) + "\n"
+    return printed(parts, width, color)
 
 
 # What was found
 
 
-def _heading(facts: Facts) -> list[RenderableType]:
+def _heading(facts: Facts) -> list[Part]:
     found = f"{facts['structure']}, {counted(facts['n_components'], 'component')}"
     if facts["candidates"]:
         found += f": best of {counted(len(facts['candidates']), 'candidate')} by {_CRITERIA[facts['criterion']]}"
-    lines: list[RenderableType] = [Text(found, "bold"), _said(facts["structure_in_words"])]
+    lines: list[Part] = [Title(found), Sentence(facts["structure_in_words"])]
     about = facts["data_in_words"] or (
         f"{counted(facts['n_features'], 'feature')}; nothing is known of the data it was fitted to"
     )
-    lines.append(_said(about))
+    lines.append(Sentence(about))
     if facts["reason_in_words"] is not None:
-        lines.append(_said(facts["reason_in_words"], "" if facts["converged"] else "yellow"))
+        lines.append(Sentence(facts["reason_in_words"], "" if facts["converged"] else "yellow"))
     return lines
 
 
-def _said(sentence: str, style: str = "") -> RenderableType:
-    return Padding(Text(sentence, style), _INDENT)
-
-
-def _measures(facts: Facts, width: int) -> list[RenderableType]:
+def _measures(facts: Facts, width: int) -> list[Part]:
     if facts["log_likelihood"] is None:
         return []
     columns = [("parameters", [f"{facts['n_parameters']:,}"])]
     columns += [(_CRITERIA[name], [_fixed(facts[name])]) for name in ("bic", "icl", "aic", "aicc")]
     columns.append(("entropy", [_fixed(facts["entropy"])]))
-    title = _title("Criteria", "lower is better; entropy is 0 where every row is certain")
-    return [Text(), title, *_spaced(_cut(("log-likelihood", [_fixed(facts["log_likelihood"])]), columns, width))]
+    title = Title("Criteria", "lower is better; entropy is 0 where every row is certain")
+    return [GAP, title, *cut(("log-likelihood", [_fixed(facts["log_likelihood"])]), columns, width)]
 
 
 # Components
 
 
-def _components(facts: Facts, width: int, color: bool) -> list[RenderableType]:
+def _components(facts: Facts, width: int, color: bool) -> list[Part]:
     columns = _component_columns(facts)
     chosen, note = _chosen_features(facts)
     cells = [_feature_cells(facts, i) for i in chosen]
     names = [facts["features"][i] for i in chosen]
     upright = [*columns, *zip(names, cells, strict=True)]
-    if _needed(upright) <= width:
-        tables = [_of_columns(_with_bars(upright, facts, width) if color else upright)]
+    if needed(upright) <= width:
+        tables: list[Part] = [Grid(tuple(_with_bars(upright, facts, width) if color else upright))]
     else:
         heads = [f"component {k}" for k in columns[0][1]]
         by_component = [(head, [each[k] for each in cells]) for k, head in enumerate(heads)]
         sizes = _with_bars(columns, facts, width) if color else columns
-        tables = [_of_columns(sizes), *_cut(("feature", names), by_component, width)]
-    title = _title("Components", "mean ± standard deviation of each feature")
-    return [Text(), title, *_spaced(tables), *([_note(note)] if note else [])]
+        tables = [Grid(tuple(sizes)), GAP, *cut(("feature", names), by_component, width)]
+    title = Title("Components", "mean ± standard deviation of each feature")
+    return [GAP, title, *tables, *([Sentence(note, "dim")] if note else [])]
 
 
 def _component_columns(facts: Facts) -> list[Column]:
@@ -125,7 +115,7 @@ def _component_columns(facts: Facts) -> list[Column]:
 
 def _with_bars(columns: list[Column], facts: Facts, width: int) -> list[Column]:
     """Put bars for the weights before the columns, as long as there is room for them."""
-    room = min(_LONGEST_BAR, width - _needed(columns) - 2)
+    room = min(_LONGEST_BAR, width - needed(columns) - 2)
     if room < _SHORTEST_BAR:
         return columns
     largest = max(facts["weights"])
@@ -168,7 +158,7 @@ def _writer(means: Sequence[float], deviations: Sequence[float]) -> Callable[[fl
 # Candidates
 
 
-def _candidates(facts: Facts, width: int) -> list[RenderableType]:
+def _candidates(facts: Facts, width: int) -> list[Part]:
     ranked: list[dict[str, Any]] = [row for row in facts["candidates"] if row["log_likelihood"] is not None]
     if len(ranked) < 2:
         return []
@@ -183,17 +173,17 @@ def _candidates(facts: Facts, width: int) -> list[RenderableType]:
         *((_CRITERIA[name], [_fixed(row[name]) for row in shown]) for name in names),
         ("", [_remark(row) for row in shown]),
     ]
-    while len(columns) > _FEWEST_COLUMNS and _needed(columns) > width:
+    while len(columns) > _FEWEST_COLUMNS and needed(columns) > width:
         del columns[-2]
     what = "The ten best candidates" if len(shown) < len(ranked) else "Candidates"
-    return [Text(), _title(what, f"by {_CRITERIA[by]}; lower is better"), _of_columns(columns, leader=True)]
+    return [GAP, Title(what, f"by {_CRITERIA[by]}; lower is better"), Grid(tuple(columns), leader=True)]
 
 
 def _remark(row: dict[str, Any]) -> str:
     return "degenerate" if row["degenerate"] else _PASSED_OVER.get(row["reason"], "")
 
 
-def _grid(facts: Facts, width: int) -> list[RenderableType]:
+def _grid(facts: Facts, width: int) -> list[Part]:
     """Return the criterion over structures and numbers of components, as distances from the best."""
     by, rows = facts["criterion"], facts["candidates"]
     counts = sorted({row["n_components"] for row in rows})
@@ -208,9 +198,9 @@ def _grid(facts: Facts, width: int) -> list[RenderableType]:
     else:
         first = ("K", [str(k) for k in counts])
         columns = [(s, _lined_up([cells.get((s, k), "") for k in counts])) for s in structures]
-    title = _title(f"{_CRITERIA[by]} above the best", "lower is better")
+    title = Title(f"{_CRITERIA[by]} above the best", "lower is better")
     marks = [text for sign, text in _MARKS.items() if any(cell.endswith(sign) for cell in cells.values())]
-    return [Text(), title, *_spaced(_cut(first, columns, width)), *([_note("; ".join(marks))] if marks else [])]
+    return [GAP, title, *cut(first, columns, width), *([Sentence("; ".join(marks), "dim")] if marks else [])]
 
 
 def _distance(row: dict[str, Any], best: float, by: str) -> str:
@@ -240,41 +230,3 @@ def _fixed(value: float | None) -> str:
 
 def _rows(value: float) -> str:
     return f"{value:,.1f}" if value < 1e6 else f"{value:,.0f}"
-
-
-def _title(name: str, remark: str) -> RenderableType:
-    return Text.assemble((name, "bold"), (f"  ({remark})", "dim"))
-
-
-def _note(text: str) -> RenderableType:
-    return Padding(Text(text, "dim"), _INDENT)
-
-
-def _of_columns(columns: Sequence[Column], leader: bool = False) -> Table:
-    """Return a table of right-aligned columns, texts and bars left-aligned; a leader's row stands out."""
-    table = Table(box=None, padding=(0, 0, 0, 2), header_style="dim", show_edge=False, pad_edge=True)
-    for head, _ in columns:
-        table.add_column(Text(head), justify="left" if head in ("structure", "feature", "") else "right", no_wrap=True)
-    for place, cells in enumerate(zip(*(cells for _, cells in columns), strict=True)):
-        table.add_row(*(Text(cell) for cell in cells), style="bold green" if leader and place == 0 else "")
-    return table
-
-
-def _needed(columns: Sequence[Column]) -> int:
-    return sum(2 + max(cell_len(text) for text in (head, *cells)) for head, cells in columns)
-
-
-def _cut(first: Column, columns: Sequence[Column], width: int) -> list[Table]:
-    """Return tables that all begin with the first column and together hold the others, none wider than `width`."""
-    tables: list[Table] = []
-    group = [first]
-    for column in columns:
-        if len(group) > 1 and _needed([*group, column]) > width:
-            tables.append(_of_columns(group))
-            group = [first]
-        group.append(column)
-    return [*tables, _of_columns(group)]
-
-
-def _spaced(tables: Sequence[Table]) -> list[RenderableType]:
-    return [part for place, table in enumerate(tables) for part in ([Text(), table] if place else [table])]

@@ -6,6 +6,7 @@ Everything is read from the syntax trees, so that imports inside functions and u
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ AT_THE_TOP = {
     "llvmlite": "engine/kernels/",
     "numba": "engine/kernels/",  # rooms of compiled code, themselves loaded on first use
     "typer": "cli/",
-    "rich": "cli/",
+    "rich": ("cli/", "report/"),
     "matplotlib": "plots/",
     "sklearn": "estimators/",
 }
@@ -253,3 +254,16 @@ def test_functions_are_short() -> None:
     assert not long, long
     ordinary = sum(length < ORDINARY_FUNCTION for length in lengths.values())
     assert ordinary >= 0.9 * len(lengths), f"{ordinary} of {len(lengths)}"
+
+
+def test_equations_that_are_cited_exist() -> None:
+    text = (SOURCE.parents[1] / "docs" / "mathematics.md").read_text()
+    tags = [int(tag) for tag in re.findall(r"\\tag\{(\d+)\}", text)]
+    assert tags == list(range(1, len(tags) + 1)), "numbered in the order in which they stand"
+    cited = {
+        int(number)
+        for module in modules().values()
+        for found in re.findall(r"equations? ((?:\d+(?:, | and )?)+)", "\n".join(module.lines))
+        for number in re.findall(r"\d+", found)
+    }
+    assert {12, 13, 14} <= cited <= set(tags)

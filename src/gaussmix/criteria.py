@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+PENALISED = ("bic", "aic", "aicc")
+"""Criteria of which the log-likelihood needed for a given value can be told beforehand."""
+
 NAMES = ("bic", "icl", "aic", "aicc")
 """Criteria computed from the data that were fitted."""
 
@@ -29,3 +32,10 @@ def aicc(log_likelihood: float, n_parameters: int, n: float) -> float:
 def icl(log_likelihood: float, n_parameters: int, n: float, classification: float) -> float:
     """BIC - 2 sum w log max_k r_k, as mclust has it (after Biernacki, Celeux & Govaert 2000)."""
     return bic(log_likelihood, n_parameters, n) - 2.0 * classification
+
+
+def penalty(name: str, n_parameters: int, n: float) -> float:
+    """Return what one of the `PENALISED` criteria adds to -2 LL."""
+    if name == "bic":
+        return bic(0.0, n_parameters, n)
+    return aic(0.0, n_parameters) if name == "aic" else aicc(0.0, n_parameters, n)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice
 from typing import final
 
 from gaussmix.covariance import Family
@@ -161,7 +162,7 @@ class Candidates:
         if given:
             model = self.model(family)
             return (yield from self.finals(Contest(family, n_components, model, tuple(given), False)))
-        contest = yield from self.heats(family, n_components)
+        contest = yield from self.heats(self.entered(family, n_components))
         return (yield from self.finals(contest))
 
     def model(self, family: Family) -> Model:
@@ -171,36 +172,42 @@ class Candidates:
         scaled = self.regularization.in_units(pilot.coordinates.scale)
         return Model(family, scaled, pilot, self.recipe.rule.tol / 10.0, small=can_climb(scaled, evaluator.summary))
 
-    def heats(self, family: Family, n_components: int, more: Contest | None = None) -> Method[Contest]:
-        """Race the starts by a looser rule, on the row sample where that is not all rows.
+    def entered(self, family: Family, n_components: int, first: int = 0, last: int | None = None) -> Contest:
+        """Return a candidate's starts, from the `first` to before the `last`, none of them run yet."""
+        starts = islice(self.seeds.starts(n_components, self.recipe.kind, self.recipe.n_starts), first, last)
+        runners = tuple(Runner(start.kind, start, start.favourite) for start in starts)
+        sampled = self.evaluator.sample is not self.evaluator
+        return Contest(family, n_components, self.model(family), runners, sampled)
 
-        With `more`, its runners are raced instead: those without an outcome against those that have one.
+    def heats(self, contest: Contest) -> Method[Contest]:
+        """Race those that have not run yet by a looser rule, on the row sample where that is not all rows.
+
+        Where others have run before, their best is the bar.
         """
-        model, tol = self.model(family), self.recipe.rule.tol
-        rule = StoppingRule(max(_HEAT_TOL, tol), self.recipe.rule.max_passes)
-        racing, sampled = model, self.evaluator.sample is not self.evaluator
-        if sampled:
-            small = can_climb(model.regularization, self.evaluator.sample.summary)
-            racing = replace(model, sampled=True, small=small)
-        runners = more.field if more is not None else self._runners(family, n_components)
-        if more is not None and more.leader is not None:
-            rule = replace(rule, bar=more.leader.objective)
-        fresh = [runner for runner in runners if runner.outcome is None]
-        ran = [runner for runner in runners if runner.outcome is not None]
-        field = yield from race(fresh, racing, rule, self._reseed(racing))
-        return Contest(family, n_components, model, (*ran, *field), sampled)
+        model, rule = contest.model, self.recipe.rule
+        bar = -math.inf if contest.leader is None else contest.leader.objective
+        rule = StoppingRule(max(_HEAT_TOL, rule.tol), rule.max_passes, bar)
+        if contest.sampled:
+            model = replace(model, sampled=True, small=can_climb(model.regularization, self.evaluator.sample.summary))
+        fresh = [runner for runner in contest.field if runner.outcome is None]
+        ran = [runner for runner in contest.field if runner.outcome is not None]
+        field = yield from race(fresh, model, rule, self._reseed(model))
+        return replace(contest, field=(*ran, *field))
 
-    def finals(self, contest: Contest) -> Method[Fitted]:
-        """Run the best of a contest on all rows until the rule is met, and appraise it."""
-        family, model = contest.family, contest.model
+    def finals(self, contest: Contest, bar: float = -math.inf) -> Method[Fitted]:
+        """Run the best of a contest on all rows until the rule is met, and appraise it.
+
+        A candidate that will not reach the bar, an objective, is pruned as soon as that shows.
+        """
+        family, model, rule = contest.family, contest.model, replace(self.recipe.rule, bar=bar)
         records = tuple(_record(runner, contest.sampled) for runner in contest.field)
         field = list(contest.field)
         if contest.sampled:
-            field = yield from race(_finalists(field), model, self.recipe.rule, self._reseed(model), final=True)
+            field = yield from race(_finalists(field, bar), model, rule, self._reseed(model), final=True)
         elif any(runner.outcome is None for runner in field):
-            field = yield from race(field, model, self.recipe.rule, self._reseed(model), final=True)
+            field = yield from race(field, model, rule, self._reseed(model), final=True)
             records = tuple(_record(runner, False) for runner in field)
-        best = yield from self._finish(field, model)
+        best = yield from self._finish(field, model, rule)
         if best is None:
             return Fitted(family, contest.n_components, None, None, (), records)
         ordered = best.in_order()
@@ -212,29 +219,32 @@ class Candidates:
         degenerate = find_degenerate(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows)
         return Fitted(family, contest.n_components, ordered, appraisal, degenerate, records)
 
-    def _runners(self, family: Family, n_components: int) -> list[Runner]:
-        starts = self.seeds.starts(n_components, self.recipe.kind, self.recipe.n_starts)
-        return [Runner(start.kind, start, start.favourite) for start in starts]
-
     def _reseed(self, model: Model) -> Reseed:
         return lambda mixture, dead: self.seeds.reseed(model, mixture, dead)
 
-    def _finish(self, field: list[Runner], model: Model) -> Method[Outcome | None]:
+    def _finish(self, field: list[Runner], model: Model, rule: StoppingRule) -> Method[Outcome | None]:
         """Return the best of the field, once it has run until the rule is met; `field` is changed accordingly."""
         while True:
             best = winner(field, partial(_spurious, model=model))
-            if best is None or best.outcome is None or best.finished:
-                return None if best is None else best.outcome
-            (end,) = yield from together([em(best.outcome, model, self.recipe.rule, self._reseed(model))])
-            outcome = end or best.outcome.ended(Reason.INTERRUPTED)
-            field[field.index(best)] = replace(best, outcome=outcome, finished=True)
+            if best is None or best.outcome is None:
+                return None
+            outcome = best.outcome
+            if rule.hopeless(outcome.objective, outcome.remaining * self.evaluator.summary.weight):
+                return outcome.ended(Reason.PRUNED)
+            if best.finished:
+                return outcome
+            (end,) = yield from together([em(outcome, model, rule, self._reseed(model))])
+            field[field.index(best)] = replace(best, outcome=end or outcome.ended(Reason.INTERRUPTED), finished=True)
 
 
-def _finalists(field: Sequence[Runner]) -> list[Runner]:
-    """Return the best few runners of the sample, to begin on all rows where they ended there."""
+def _finalists(field: Sequence[Runner], bar: float) -> list[Runner]:
+    """Return the best few runners of the sample, to begin on all rows where they ended there.
+
+    Where there is a bar to reach, only the best.
+    """
     ran = [(runner, outcome) for runner in field if (outcome := runner.outcome) is not None]
     ran.sort(key=lambda pair: (pair[1].reason is Reason.DROPPED, -pair[1].objective))
-    return [Runner(runner.kind, outcome.mixture) for runner, outcome in ran[:_FINALISTS]]
+    return [Runner(runner.kind, outcome.mixture) for runner, outcome in ran[: 1 if bar > -math.inf else _FINALISTS]]
 
 
 def _record(runner: Runner, on_sample: bool) -> StartRecord:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -35,12 +35,19 @@ class Neighbours:
         self._contests = contests
         self._leaders = {key: leader for key, contest in contests.items() if (leader := contest.leader) is not None}
 
-    def suggestions(self, key: Key) -> Contest:
-        """Return a contest whose runners without an outcome are what the neighbours suggest to this candidate."""
+    def suggestions(self, key: Key) -> tuple[Runner, ...]:
+        """Return what the neighbours suggest to this candidate, not run yet."""
         contest = self._contests[key]
-        if contest.n_components == 1:
-            return contest
-        return replace(contest, field=(*contest.field, *self._runners(contest)))
+        return () if contest.n_components == 1 else tuple(self._runners(contest))
+
+    def potential(self, key: Key) -> float:
+        """Return the highest objective that the candidate, or a structure that it lies in, has come to so far.
+
+        A structure cannot do better than one that it lies in; what those have not found yet, it may.
+        """
+        family, k = self._contests[key].family, key[1]
+        best = self._best(k, lambda other: family.lies_in(other))
+        return self._leaders[best].objective if best is not None else math.inf
 
     def _runners(self, contest: Contest) -> Iterator[Runner]:
         k, family = contest.n_components, contest.family

@@ -7,16 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
+from gaussmix import criteria
 from gaussmix.covariance import Family
-from gaussmix.fitting.candidate import Fitted
+from gaussmix.fitting.candidate import Contest, Fitted
 from gaussmix.fitting.drive import Progress, run
 from gaussmix.fitting.fit import Ground, infeasible
+from gaussmix.fitting.method import Ending, Method
 from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.stopping import Reason
 from gaussmix.selection.neighbours import Key, Neighbours
-from gaussmix.selection.table import Row, Table, best_row
+from gaussmix.selection.table import ELIGIBLE, Row, Table, best_row
 
+_FIRST_STARTS = 3  # of every candidate; the rest is for those that may come near the best
 _ROUNDS = 2  # of suggestions between neighbours
+_FAVOURITES = 3  # fitted to the end first, so that the others have something to be measured by
 
 
 @final
@@ -53,6 +57,8 @@ def search(
     families: Sequence[Family],
     n_components: Sequence[int],
     criterion: str,
+    *,
+    prune: bool = True,
     watch: Callable[[Progress], None] | None = None,
 ) -> Selection:
     """Fit every structure with every number of components, all of them advanced by the same reads.
@@ -65,6 +71,8 @@ def search(
         The grid.
     criterion : str
         By which the best is chosen.
+    prune : bool
+        Whether to stop candidates early that cannot become the best.
     watch : callable, optional
         Told after every read how far the search is.
 
@@ -76,8 +84,11 @@ def search(
     grid = [(family, k) for family in families for k in n_components]
     leaders = {_model_key(family, k): (family, k) for family, k in reversed(grid)}
     distinct = list(leaders.values())
-    ended = _fit_all(ground, distinct, watch)
-    found = {_model_key(*pair): fitted for pair, fitted in zip(distinct, ended, strict=True)}
+    ended = _Grid(ground, distinct, criterion, prune, watch).fit()
+    found = {
+        _model_key(family, k): ended.get((family.name, k)) if ground.feasible(k) else infeasible(family, k)
+        for family, k in distinct
+    }
     results: dict[Key, FitResult] = {}
     rows: list[Row] = []
     for family, k in grid:
@@ -90,23 +101,112 @@ def search(
     return _selected(ground, rows, results, criterion, found)
 
 
-def _fit_all(
-    ground: Ground, distinct: Sequence[tuple[Family, int]], watch: Callable[[Progress], None] | None
-) -> list[Fitted | None]:
-    """Fit every candidate; those without enough distinct rows are labelled so."""
-    candidates, evaluator = ground.candidates, ground.evaluator
-    feasible = [pair for pair in distinct if ground.feasible(pair[1])]
-    contests = run([candidates.heats(*pair) for pair in feasible], evaluator, watch)
-    for _ in range(_ROUNDS):
-        known = {(c.family.name, c.n_components): c for c in contests if c is not None}
-        neighbours = Neighbours(known)
-        again = [candidates.heats(*pair, neighbours.suggestions((pair[0].name, pair[1]))) for pair in feasible]
-        contests = [new or old for new, old in zip(run(again, evaluator, watch), contests, strict=True)]
-    finals = [candidates.finals(contest) for contest in contests if contest is not None]
-    ended = iter(run(finals, evaluator, watch))
-    fitted = [None if contest is None else next(ended) for contest in contests]
-    found = dict(zip(feasible, fitted, strict=True))
-    return [found[pair] if pair in found else infeasible(*pair) for pair in distinct]
+@final
+class _Grid:
+    """The distinct candidates of a search, on their way.
+
+    Parameters
+    ----------
+    ground : Ground
+        What they stand on.
+    pairs : sequence of (Family, int)
+        The candidates.
+    criterion : str
+        By which the best is chosen.
+    prune : bool
+        Whether to stop candidates that cannot become the best.
+    watch : callable or None
+        Told after every read how far the search is.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        pairs: Sequence[tuple[Family, int]],
+        criterion: str,
+        prune: bool,
+        watch: Callable[[Progress], None] | None,
+    ) -> None:
+        self._ground = ground
+        self._pairs = [pair for pair in pairs if ground.feasible(pair[1])]
+        self._criterion = criterion
+        self._prune = prune and criterion in criteria.PENALISED
+        self._watch = watch
+        self._n = ground.evaluator.summary.weight
+
+    def fit(self) -> dict[Key, Fitted]:
+        """Fit every candidate for which there are enough distinct rows."""
+        few = _FIRST_STARTS if self._prune else None
+        enter = self._ground.candidates.entered
+        contests = self._heats([enter(family, k, 0, few) for family, k in self._pairs])
+        for number in range(_ROUNDS):
+            contests |= self._suggested(contests, few if number == 0 else None)
+        order = sorted(contests, key=lambda key: self._estimate(contests[key]))
+        favourites = order[:_FAVOURITES] if self._prune else order
+        fitted = self._finals(contests, favourites, math.inf)
+        best = min((self._value(each) for each in fitted.values()), default=math.inf)
+        return fitted | self._finals(contests, [key for key in order if key not in fitted], best)
+
+    def _run(self, methods: Mapping[Key, Method[Ending]]) -> dict[Key, Ending]:
+        ended = run(list(methods.values()), self._ground.evaluator, self._watch)
+        return {key: end for key, end in zip(methods, ended, strict=True) if end is not None}
+
+    def _heats(self, contests: Sequence[Contest]) -> dict[Key, Contest]:
+        heats = self._ground.candidates.heats
+        return self._run({(each.family.name, each.n_components): heats(each) for each in contests})
+
+    def _suggested(self, contests: Mapping[Key, Contest], held_back: int | None) -> dict[Key, Contest]:
+        """Race what neighbours suggest, and starts held back so far; of candidates that may come near the best."""
+        neighbours, enter = Neighbours(contests), self._ground.candidates.entered
+        best = min(self._estimate(contest) for contest in contests.values()) if self._prune else math.inf
+        again: list[Contest] = []
+        for key, contest in contests.items():
+            family, k = contest.family, contest.n_components
+            if neighbours.potential(key) < self._bar(family, k, best, contest):
+                continue
+            more = () if held_back is None else enter(family, k, held_back).field
+            again.append(replace(contest, field=(*contest.field, *more, *neighbours.suggestions(key))))
+        return self._heats(again)
+
+    def _finals(self, contests: Mapping[Key, Contest], keys: Sequence[Key], best: float) -> dict[Key, Fitted]:
+        methods: dict[Key, Method[Fitted]] = {}
+        for key in keys:
+            contest = contests[key]
+            bar = self._bar(contest.family, contest.n_components, best) if self._prune else -math.inf
+            methods[key] = self._ground.candidates.finals(contest, bar)
+        return self._run(methods)
+
+    def _bar(self, family: Family, n_components: int, best: float, contest: Contest | None = None) -> float:
+        """Return the objective that would equal the best value; on the sample, where `contest` is about that."""
+        if best == math.inf:
+            return -math.inf
+        n_parameters = self._n_parameters(family, n_components)
+        bar = 0.5 * (criteria.penalty(self._criterion, n_parameters, self._n) - best)
+        return bar / self._scale(contest) if contest is not None else bar
+
+    def _scale(self, contest: Contest) -> float:
+        """Return by how much the rows weigh more than those that the contest was about."""
+        return self._n / self._ground.evaluator.sample.summary.weight if contest.sampled else 1.0
+
+    def _n_parameters(self, family: Family, n_components: int) -> int:
+        n_features = self._ground.evaluator.source.n_features
+        return n_components - 1 + n_components * n_features + family.n_parameters(n_components, n_features)
+
+    def _estimate(self, contest: Contest) -> float:
+        """Estimate a contest's criterion by its objective so far."""
+        leader = contest.leader
+        if leader is None:
+            return math.inf
+        name = self._criterion if self._criterion in criteria.PENALISED else "bic"
+        penalty = criteria.penalty(name, self._n_parameters(contest.family, contest.n_components), self._n)
+        return penalty - 2.0 * leader.objective * self._scale(contest)
+
+    def _value(self, fitted: Fitted) -> float:
+        """Return the criterion of a candidate that may win; infinity of any other."""
+        if fitted.appraisal is None or fitted.degenerate or fitted.reason.value not in ELIGIBLE or not self._prune:
+            return math.inf
+        penalty = criteria.penalty(self._criterion, self._n_parameters(fitted.family, fitted.n_components), self._n)
+        return penalty - 2.0 * fitted.appraisal.log_likelihood
 
 
 def _selected(

@@ -9,6 +9,9 @@ from typing import Any, final
 
 from gaussmix import criteria
 
+ELIGIBLE = frozenset({"converged", "max_passes", "precision", "interrupted"})
+"""Reasons with which a candidate may be the winner."""
+
 
 @final
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Row:
     @property
     def eligible(self) -> bool:
         """Whether this candidate may be the winner: a whole mixture, neither degenerate nor stopped early."""
-        return self.reason in ("converged", "max_passes", "precision", "interrupted") and not self.degenerate
+        return self.reason in ELIGIBLE and not self.degenerate
 
 
 CRITERIA = (*criteria.NAMES, "heldout")

@@ -26,8 +26,8 @@ KINDS = ("hierarchical", "kmeans", "random", "rows")
 HIERARCHY_ROWS = 2000
 """Up to so many rows a hierarchy is built of all of them, above on a sample of half as many."""
 _AUTOMATIC = (
-    *("hierarchical", "hierarchical-spheres", "kmeans", "kmeans", "kmeans", "kmeans"),
-    *("random", "random", "rows", "rows"),
+    *("hierarchical", "hierarchical-spheres", "kmeans", "random", "rows"),
+    *("kmeans", "kmeans", "kmeans", "random", "rows"),
 )
 _SINGLE = ("hierarchical", "hierarchical-spheres", "quantiles")  # found without lot: one of each
 _SHRINKAGE = 1.0  # rows' worth of the pooled covariance in every start, so that no cluster of few rows starts thin

@@ -85,3 +85,10 @@ def log_sum_exp(values: Array) -> Array:
     safe = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
         return safe + np.log(np.exp(values - safe[:, None]).sum(axis=1))
+
+
+def row_norms(rows: Array) -> Array:
+    """Euclidean norms (N,) of `rows` (N, D), by a scaling that keeps squares from overflowing."""
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    scaled = rows / np.where(largest > 0.0, largest, 1.0)
+    return largest[:, 0] * np.sqrt(np.square(scaled).sum(axis=1))

@@ -11,16 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussmix import _validation, serialization
-from gaussmix._linalg import LOG_2PI, Array, log_sum_exp, read_only
+from gaussmix._linalg import LOG_2PI, Array, log_sum_exp, read_only, row_norms
 from gaussmix.coordinates import Coordinates
-from gaussmix.covariance import Covariances, Dense, Diagonal, Scalar, family
-from gaussmix.errors import ColumnError, ModelFileError, ParameterError
+from gaussmix.covariance import Covariances, Dense, family
+from gaussmix.errors import ColumnError, ModelFileError
+from gaussmix.mixture.checks import checked_covariances, checked_names, checked_positions, checked_weights
+from gaussmix.mixture.file import Parts, from_file, to_file
 
-_STORAGES: dict[str, type[Scalar] | type[Diagonal] | type[Dense]] = {
-    "scalar": Scalar,
-    "diagonal": Diagonal,
-    "dense": Dense,
-}
 # Families of which every marginal is a member too; of others a marginal is only known to be general.
 _CLOSED_UNDER_MARGINALS = frozenset({"EII", "VII", "EEI", "VEI", "VVI", "EEE", "VEE", "VVV"})
 
@@ -72,16 +69,16 @@ class Mixture:
         spread = (
             covariances
             if isinstance(covariances, Covariances)
-            else _checked_covariances(covariances, n_components, n_features)
+            else checked_covariances(covariances, n_components, n_features)
         )
         _set(
             self,
-            _checked_weights(weights, n_components),
+            checked_weights(weights, n_components),
             centres,
             spread,
             Coordinates.identity(n_features),
             family(structure or "VVV", n_features).name,
-            _checked_names(feature_names, n_features),
+            checked_names(feature_names, n_features),
         )
 
     @classmethod
@@ -207,10 +204,7 @@ class Mixture:
         """Mahalanobis distances (N, K), by norms that do not overflow."""
         distances = np.empty((z.shape[0], self.n_components))
         for k in range(self.n_components):
-            white = self.spread.whiten(k, z - self.centres[k])
-            largest = np.abs(white).max(axis=1, keepdims=True)
-            scaled = white / np.where(largest > 0.0, largest, 1.0)
-            distances[:, k] = largest[:, 0] * np.sqrt(np.square(scaled).sum(axis=1))
+            distances[:, k] = row_norms(self.spread.whiten(k, z - self.centres[k]))
         return distances
 
     # What can be drawn and derived from it
@@ -259,7 +253,7 @@ class Mixture:
         ColumnError
             When one is unknown or named twice.
         """
-        chosen = self._positions(features)
+        chosen = checked_positions(features, self.feature_names, self.n_features)
         structure = self.structure
         if structure not in _CLOSED_UNDER_MARGINALS:
             structure = "VVI" if structure == "EVI" else "VVV"
@@ -285,7 +279,7 @@ class Mixture:
         ColumnError
             When a feature is unknown, or none remains.
         """
-        given = self._positions(list(values))
+        given = checked_positions(list(values), self.feature_names, self.n_features)
         rest = np.setdiff1d(np.arange(self.n_features), given)
         if len(rest) == 0:
             raise ColumnError("every feature is given a value; leave at least one out")
@@ -357,19 +351,6 @@ class Mixture:
         """Return the same mixture under another structure's name and other feature names."""
         return Mixture.within(self.coordinates, self.weights, self.centres, self.spread, structure, feature_names)
 
-    def _positions(self, features: Sequence[str | int]) -> NDArray[np.int64]:
-        names = self.feature_names or ()
-        known: dict[str | int, int] = {name: i for i, name in enumerate(names)}
-        known |= {i: i for i in range(self.n_features)}
-        unknown = [feature for feature in features if feature not in known]
-        if unknown or len(features) == 0:
-            what = ", ".join(names) if names else f"positions 0..{self.n_features - 1}"
-            raise ColumnError(f"no feature {unknown}; the mixture has {what}")
-        positions = np.array([known[feature] for feature in features], dtype=np.int64)
-        if len(np.unique(positions)) < len(positions):
-            raise ColumnError(f"a feature is named twice in {list(features)}")
-        return positions
-
     def _names(self, positions: NDArray[np.int64]) -> tuple[str, ...] | None:
         return None if self.feature_names is None else tuple(self.feature_names[i] for i in positions)
 
@@ -385,20 +366,8 @@ class Mixture:
         facts : mapping, optional
             JSON-ready facts about the fit, kept in the header.
         """
-        storage = next(name for name, cls in _STORAGES.items() if isinstance(self.spread, cls))
-        header = {
-            "structure": self.structure,
-            "storage": storage,
-            "feature_names": None if self.feature_names is None else list(self.feature_names),
-            "facts": dict(facts or {}),
-        }
-        arrays = {
-            "weights": self.weights,
-            "centres": self.centres,
-            "spread": self.spread.arrays,
-            "origin": self.coordinates.origin,
-            "exponents": self.coordinates.exponents,
-        }
+        parts = Parts(self.coordinates, self.weights, self.centres, self.spread, self.structure, self.feature_names)
+        arrays, header = to_file(parts, facts or {})
         serialization.write(path, arrays, header, kind="model")
 
     @classmethod
@@ -417,7 +386,7 @@ class Mixture:
         """Read a mixture and the facts about its fit."""
         arrays, header = serialization.read(path, kind="model")
         try:
-            return _from_file(cls, arrays, header), dict(header["facts"])
+            return cls.within(*from_file(arrays, header)), dict(header["facts"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{path}: the file says it is a gaussmix model, but its content does not fit together ({error}); "
@@ -429,73 +398,3 @@ def _set(mixture: Mixture, *values: object) -> None:
     names = ("weights", "centres", "spread", "coordinates", "structure", "feature_names")
     for name, value in zip(names, values, strict=True):
         object.__setattr__(mixture, name, read_only(value) if isinstance(value, np.ndarray) else value)
-
-
-def _from_file(cls: type[Mixture], arrays: dict[str, Any], header: dict[str, Any]) -> Mixture:
-    """Put a mixture together from checked parts; any inconsistency is a ValueError."""
-    centres, weights, spread = arrays["centres"], arrays["weights"], arrays["spread"]
-    n_components, n_features = centres.shape
-    shape = {"scalar": (), "diagonal": (n_features,), "dense": (n_features, n_features)}[header["storage"]]
-    for array, expected in (
-        (weights, (n_components,)),
-        (arrays["origin"], (n_features,)),
-        (arrays["exponents"], (n_features,)),
-        (spread[:1], (1, *shape)),
-    ):
-        if array.shape != expected:
-            raise ValueError(f"expected an array of shape {expected}, found {array.shape}")
-    if len(spread) not in (1, n_components) or not all(np.isfinite(a).all() for a in arrays.values()):
-        raise ValueError("values are not finite, or covariances are missing")
-    diagonal = np.diagonal(spread, axis1=1, axis2=2) if header["storage"] == "dense" else spread
-    if (diagonal <= 0.0).any() or (weights <= 0.0).any() or abs(weights.sum() - 1.0) > 1e-6:
-        raise ValueError("weights or variances are not positive, or the weights do not sum to 1")
-    if np.abs(arrays["exponents"]).max() > 1000:
-        raise ValueError("exponents out of range")
-    return cls.within(
-        Coordinates(arrays["origin"], arrays["exponents"].astype(np.int64)),
-        weights,
-        centres,
-        _STORAGES[header["storage"]](n_features, np.tril(spread) if header["storage"] == "dense" else spread),
-        family(header["structure"], n_features).name,
-        _checked_names(header["feature_names"], n_features),
-    )
-
-
-def _checked_weights(values: object, n_components: int) -> Array:
-    weights = _validation.finite(values, "weights")
-    if weights.shape != (n_components,):
-        raise ParameterError(f"weights: expected one for each of the {n_components} means, found shape {weights.shape}")
-    if (weights <= 0.0).any() or abs(weights.sum() - 1.0) > 1e-6:
-        raise ParameterError(f"weights must be above 0 and sum to 1; found {weights.tolist()}, sum {weights.sum():.9g}")
-    return weights / weights.sum()
-
-
-def _checked_covariances(values: object, n_components: int, n_features: int) -> Covariances:
-    matrices = _validation.finite(values, "covariances")
-    if n_features == 1 and matrices.ndim == 1:
-        matrices = matrices[:, None, None]
-    expected = (n_components, n_features, n_features)
-    if matrices.shape != expected:
-        raise ParameterError(f"covariances: expected shape {expected}, found {matrices.shape}")
-    scale = np.abs(matrices).max(axis=(1, 2), keepdims=True)
-    if (np.abs(matrices - np.swapaxes(matrices, 1, 2)) > 1e-8 * scale).any():
-        raise ParameterError("covariances: every matrix must be symmetric")
-    for k in range(n_components):
-        try:
-            np.linalg.cholesky(matrices[k])
-        except np.linalg.LinAlgError as error:
-            least = np.linalg.eigvalsh(matrices[k])[0]
-            raise ParameterError(
-                f"covariances[{k}] is not positive definite: its least eigenvalue is {least:.3g}; "
-                "add a small positive number to its diagonal"
-            ) from error
-    return Dense.from_matrices(matrices)
-
-
-def _checked_names(names: Sequence[str] | None, n_features: int) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    checked = tuple(str(name) for name in names)
-    if len(checked) != n_features or len(set(checked)) != n_features:
-        raise ParameterError(f"feature_names: expected {n_features} different names, found {checked}")
-    return checked

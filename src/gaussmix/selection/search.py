@@ -158,7 +158,8 @@ class _Grid:
     def _suggested(self, contests: Mapping[Key, Contest], held_back: int | None) -> dict[Key, Contest]:
         """Race what neighbours suggest, and starts held back so far; of candidates that may come near the best."""
         neighbours, enter = Neighbours(contests), self._ground.candidates.entered
-        best = min(self._estimate(contest) for contest in contests.values()) if self._prune else math.inf
+        estimates = [self._estimate(contest) for contest in contests.values()]
+        best = min(estimates, default=math.inf) if self._prune else math.inf
         again: list[Contest] = []
         for key, contest in contests.items():
             family, k = contest.family, contest.n_components

@@ -155,5 +155,5 @@ def test_sentences_of_rows_and_components(rows, result):
 
 
 def test_what_is_no_model_is_refused(rows):
-    with pytest.raises(gm.errors.ParameterError, match="found ndarray; read a file with gaussmix.load"):
+    with pytest.raises(gm.errors.ParameterError, match="found ndarray; read a file"):
         gm.summarize(rows)

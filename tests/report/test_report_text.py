@@ -64,7 +64,7 @@ def test_the_best_candidate_is_at_distance_zero(selection):
     assert row[best.mixture.n_components] == "0.0"
     other = selection["VII", 1]
     far = next(line.split() for line in cells if line.split()[0] == "VII")
-    assert far[1] == f"{other.bic - best.bic:.0f}"
+    assert far[1].rstrip("~*") == f"{other.bic - best.bic:.0f}"
 
 
 def test_degenerate_candidates_are_marked():

@@ -121,6 +121,18 @@ def test_densities_and_scores_are_the_reference_kernels(form: Form, seed: int, k
     np.testing.assert_array_equal(mine.uncertainty, 1.0 - mine.responsibilities.max(axis=1))
 
 
+@pytest.mark.parametrize("form", Form)
+@given(seed=seeds, k=st.integers(1, 9), d=features, n=st.integers(1, 1500), weighted=st.booleans())
+def test_appraisals_are_the_reference_kernels(form: Form, seed: int, k: int, d: int, n: int, weighted: bool) -> None:
+    rng = np.random.default_rng(seed)
+    mixture = mixture_of(rng, "matrices", k, d)
+    x, plan = mixture.sample(n, rng), plan_of(mixture, Moment.FULL, form)
+    weights = rng.exponential(size=n) * (rng.random(n) < 0.7) if weighted else None
+    np.testing.assert_allclose(
+        KERNEL.appraise(plan, x, weights), REFERENCE.appraise(plan, x, weights), rtol=SUMS, atol=DENSITIES * n
+    )
+
+
 def test_scores_of_a_pooled_quadratic_plan_have_its_common_term() -> None:
     rng = np.random.default_rng(3)
     mixture = mixture_of(rng, "one matrix", 3, 4)
@@ -128,6 +140,7 @@ def test_scores_of_a_pooled_quadratic_plan_have_its_common_term() -> None:
     assert plan.precision is not None
     np.testing.assert_allclose(KERNEL.scores(plan, x).log_prob, mixture.log_prob(x), rtol=DENSITIES)
     np.testing.assert_allclose(KERNEL.densities(plan, x).T, mixture.component_log_prob(x), rtol=DENSITIES)
+    np.testing.assert_allclose(KERNEL.appraise(plan, x, None)[0], mixture.log_prob(x).sum(), rtol=DENSITIES)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +228,11 @@ def test_rows_infinitely_far_out_are_shared_out_as_the_reference_kernel_does() -
     assert mine.log_prob[4321] == -np.inf
     assert mine.responsibilities[4321].tolist() == theirs.responsibilities[4321].tolist() == [1.0, 0.0, 0.0]
     np.testing.assert_allclose(mine.responsibilities, theirs.responsibilities, rtol=0.0, atol=DENSITIES)
+    weights = np.where(np.arange(6000) == 4321, 0.0, 1.0)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(
+            KERNEL.appraise(plan, x, weights), REFERENCE.appraise(plan, x, weights), rtol=DENSITIES
+        )
 
 
 def test_sums_with_a_row_infinitely_far_out_are_the_reference_kernels() -> None:

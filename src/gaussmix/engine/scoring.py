@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from gaussmix._linalg import Array
 from gaussmix.data.source import Chunk
-from gaussmix.engine.assignment import SOFT
 from gaussmix.engine.fold import Fold
 from gaussmix.engine.kernels.kernel import Kernel, RowScores
 from gaussmix.engine.plan import Plan
@@ -101,20 +100,7 @@ class AppraisalFold(Fold[Array, Appraisal]):
     def segment(self, chunk: Chunk) -> Array:
         """Return the totals of one segment."""
         _require_finite(chunk)
-        log_densities = self.kernel.densities(self.plan, chunk.x)
-        shares, log_prob = SOFT.shares(log_densities, chunk.start, chunk.x.shape[0])
-        w = np.ones(len(log_prob)) if chunk.weights is None else chunk.weights
-        logs = np.log(np.maximum(shares, np.finfo(np.float64).tiny))
-        best = shares.argmax(axis=0)
-        weighted = shares * w
-        return np.concatenate(
-            [
-                [(w * log_prob)[w > 0.0].sum(), w @ logs.max(axis=0), -(weighted * logs).sum()],
-                weighted.sum(axis=1),
-                np.square(weighted).sum(axis=1),
-                np.bincount(best, weights=w, minlength=len(shares)),
-            ]
-        )
+        return self.kernel.appraise(self.plan, chunk.x, chunk.weights)
 
     def merge(self, left: Array, right: Array) -> Array:
         """Add."""

@@ -116,3 +116,21 @@ class Kernel(ABC):
         x : array (rows, D)
             Rows in data units, any number of them.
         """
+
+    @abstractmethod
+    def appraise(self, plan: Plan, x: NDArray[np.floating], weights: Array | None) -> Array:
+        """Totals (3 + 3K,) of one segment of rows, in the order of `scoring.Appraisal`.
+
+        Sums of weight times log density, times the log of the largest responsibility, and times the entropy of the
+        responsibilities; then, per component, sums of weight times responsibility and of its square, and the weight of
+        the rows whose largest responsibility it is.
+
+        Parameters
+        ----------
+        plan : Plan
+            The mixture made ready.
+        x : array (rows, D)
+            Rows in data units.
+        weights : array (rows,) or None
+            Row weights.
+        """

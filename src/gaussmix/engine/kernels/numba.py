@@ -75,6 +75,32 @@ class NumbaKernel(Kernel):
             scores.log_prob[block] = top
         return scores
 
+    def appraise(self, plan: Plan, x: NDArray[np.floating], weights: Array | None) -> Array:
+        """Totals (3 + 3K,) of one segment of rows."""
+        if plan.precision is not None:
+            return _REFERENCE.appraise(plan, x, weights)
+        way = route(plan)
+        scratch = _Scratch(plan.n_components, way.block_rows)
+        ones, scalars = _plain(np.ones(way.block_rows)), np.zeros(3)
+        weights = None if weights is None else _plain(weights)
+        whole = np.zeros(3 + 3 * plan.n_components)
+        mass, kish, assigned = whole[3:].reshape(3, -1)
+        for block, rows in _blocks(x, way.block_rows):
+            values, top, total = scratch.of(rows.shape[0])
+            w = ones[: rows.shape[0]] if weights is None else weights[block]
+            way.log_densities(rows, values)
+            counts = np.zeros(plan.n_components)
+            certainty, entropy = stages.add_entropy(values, top, w, counts)
+            if not stages.exponentiate(values, top, total):
+                whole += _REFERENCE.appraise(plan, rows, None if weights is None else w)
+                continue
+            stages.share_out(values, top, total, w, 0.0, kish, scalars)
+            mass += values.sum(axis=1)
+            assigned += counts
+            whole[1:3] += certainty, entropy
+        whole[0] += scalars[0]
+        return whole
+
 
 def verify() -> None:
     """Compile and run one stage.

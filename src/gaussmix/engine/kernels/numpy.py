@@ -64,6 +64,22 @@ class NumpyKernel(Kernel):
         shares, log_prob = SOFT.shares(self.densities(plan, x), 0, x.shape[0])
         return RowScores(shares.argmax(axis=0), np.ascontiguousarray(shares.T), 1.0 - shares.max(axis=0), log_prob)
 
+    def appraise(self, plan: Plan, x: NDArray[np.floating], weights: Array | None) -> Array:
+        """Totals (3 + 3K,) of one segment of rows."""
+        shares, log_prob = SOFT.shares(self.densities(plan, x), 0, x.shape[0])
+        w = np.ones(len(log_prob)) if weights is None else weights
+        logs = np.log(np.maximum(shares, np.finfo(np.float64).tiny))
+        best = shares.argmax(axis=0)
+        weighted = shares * w
+        return np.concatenate(
+            [
+                [(w * log_prob)[w > 0.0].sum(), w @ logs.max(axis=0), -(weighted * logs).sum()],
+                weighted.sum(axis=1),
+                np.square(weighted).sum(axis=1),
+                np.bincount(best, weights=w, minlength=len(shares)),
+            ]
+        )
+
 
 def _features(plan: Plan, z: Array) -> Array:
     """Features (1 + D + S, rows) of the quadratic form: 1, z, and second moments in packed order."""

@@ -97,6 +97,43 @@ def share_out(
         kish[k] += squares
 
 
+@summing
+def add_entropy(values: Array, top: Array, weights: Array, assigned: Array) -> tuple[float, float]:
+    """Return the sums of weight times log of the largest responsibility, and times entropy, of log densities (K, rows).
+
+    To `assigned` (K,) goes the weight of the rows whose largest density is the component's. `top` (rows,) is scratch.
+    """
+    certainty, entropy = 0.0, 0.0
+    best = np.zeros(_TILE, dtype=np.int64)
+    total, product = np.empty(_TILE), np.empty(_TILE)
+    for low in range(0, values.shape[1], _TILE):
+        count = min(_TILE, values.shape[1] - low)
+        largest = top[low : low + count]
+        for n in range(count):
+            largest[n] = values[0, low + n]
+            best[n] = 0
+            total[n] = 0.0
+            product[n] = 0.0
+        for k in range(1, values.shape[0]):
+            row = values[k, low : low + count]
+            for n in range(count):
+                best[n] = k if row[n] > largest[n] else best[n]
+                largest[n] = row[n] if row[n] > largest[n] else largest[n]
+        for k in range(values.shape[0]):
+            row = values[k, low : low + count]
+            for n in range(count):
+                difference = max(row[n] - largest[n], -1000.0)
+                share = exponential(difference)
+                total[n] += share
+                product[n] += share * difference
+        for n in range(count):
+            log_total = logarithm(total[n])
+            certainty -= weights[low + n] * log_total
+            entropy += weights[low + n] * (log_total - product[n] / total[n])
+            assigned[best[n]] += weights[low + n]
+    return certainty, entropy
+
+
 @exact
 def rank(shares: Array, responsibilities: Array, labels: NDArray[np.int64], uncertainty: Array) -> None:
     """Write shares (K, rows) as `responsibilities` (rows, K), with the largest one's component and complement."""

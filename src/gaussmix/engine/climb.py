@@ -16,7 +16,8 @@ from gaussmix.engine.summary import Summary
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
-MOST_ROWS = 32768
+MOST_WORK = 1 << 19
+"""Rows times (D + 1)^2: beyond it BLAS is worth its calls."""
 MOST_FEATURES = 16
 LEAST_MASS = 1e-13
 """Of all weight: a component below it has lost its rows to rounding."""
@@ -131,10 +132,11 @@ class Climbed:
 
 def can_climb(regularization: Regularization, summary: Summary) -> bool:
     """Whether a problem is small enough, and of a kind, for compiled passes."""
+    n_features = summary.means.shape[0]
     return (
         isinstance(regularization, PseudoObservations | Unregularized)
-        and summary.rows_read <= MOST_ROWS
-        and summary.means.shape[0] <= MOST_FEATURES
+        and n_features <= MOST_FEATURES
+        and summary.rows_read * (n_features + 1) ** 2 <= MOST_WORK
     )
 
 

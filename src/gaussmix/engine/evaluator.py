@@ -20,7 +20,7 @@ from gaussmix.engine.fold import MOST_SEGMENT, Fold
 from gaussmix.engine.kernels.choose import choose
 from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
-from gaussmix.engine.summary import Pilot, Summary, SummaryFold, TotalScatterFold
+from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
 from gaussmix.mixture import Mixture
 
 
@@ -66,10 +66,10 @@ class Evaluator:
         self._rows: dict[bool, SmallRows] = {}
 
     @classmethod
-    def open(cls, source: Source, executor: LocalEngine, seed: int = 0) -> Self:
-        """Read the source once for its summary."""
+    def open(cls, source: Source, executor: LocalEngine, seed: int = 0, n_sampled: int = MOST_SAMPLED) -> Self:
+        """Read the source once for its summary, with a sample of `n_sampled` rows."""
         # The segments of this read must not depend on a number of rows that only some sources know beforehand.
-        summary: Summary = executor.reduce([SummaryFold(seed)], source, None)[0]
+        summary: Summary = executor.reduce([SummaryFold(seed, n_sampled)], source, None)[0]
         return cls(source, executor, summary, {each: summary.pilot(each) for each in (True, False)})
 
     @cached_property

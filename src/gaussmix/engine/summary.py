@@ -13,7 +13,10 @@ from gaussmix.coordinates import Coordinates
 from gaussmix.data.source import Chunk
 from gaussmix.engine.fold import Fold
 
-SAMPLE_ROWS = 16384
+MOST_SAMPLED = 16384
+_LEAST_SAMPLED = 2048
+_SAMPLED_PER_COMPONENT = 256
+_SAMPLED_PER_COMPONENT_AND_FEATURE = 32
 _TRIMMED = 0.005  # of the sample's rows, at either end of each feature, are left out of the reference variances
 
 
@@ -115,6 +118,12 @@ class Summary:
         return Pilot(coordinates, spreads / coordinates.scale)
 
 
+def sample_rows(n_components: int, n_features: int) -> int:
+    """Rows of a sample on which starts of so many components can be told apart: a power of two."""
+    each = max(_SAMPLED_PER_COMPONENT, _SAMPLED_PER_COMPONENT_AND_FEATURE * n_features)
+    return min(MOST_SAMPLED, max(_LEAST_SAMPLED, 1 << (n_components * each - 1).bit_length()))
+
+
 @final
 @dataclass(frozen=True)
 class SummaryFold(Fold[Summary, Summary]):
@@ -124,7 +133,7 @@ class SummaryFold(Fold[Summary, Summary]):
     """
 
     seed: int
-    sample_rows: int = SAMPLE_ROWS
+    sample_rows: int = MOST_SAMPLED
 
     def segment(self, chunk: Chunk) -> Summary:
         """Return the summary of one segment, about its own mean."""

@@ -24,6 +24,7 @@ from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
 from gaussmix.statistics import Statistics
 
 _HEAT_TOL = 1e-5  # per row: heats only decide who goes on to the finals
+_HEAT_PASSES = 200
 _FINALISTS = 2
 
 
@@ -186,7 +187,7 @@ class Candidates:
         """
         model, rule = contest.model, self.recipe.rule
         bar = -math.inf if contest.leader is None else contest.leader.objective
-        rule = StoppingRule(max(_HEAT_TOL, rule.tol), rule.max_passes, bar)
+        rule = StoppingRule(max(_HEAT_TOL, rule.tol), min(_HEAT_PASSES, rule.max_passes), bar)
         if contest.sampled:
             model = replace(model, sampled=True, small=can_climb(model.regularization, self.evaluator.sample.summary))
         fresh = [runner for runner in contest.field if runner.outcome is None]

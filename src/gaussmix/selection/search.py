@@ -20,7 +20,7 @@ from gaussmix.selection.table import ELIGIBLE, Row, Table, best_row
 
 _FIRST_STARTS = 3  # of every candidate; the rest is for those that may come near the best
 _ROUNDS = 2  # of suggestions between neighbours
-_FAVOURITES = 3  # fitted to the end first, so that the others have something to be measured by
+_FAVOURITES = 1  # fitted to the end first, so that the others have something to be measured by
 
 
 @final

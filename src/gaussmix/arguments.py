@@ -1,0 +1,189 @@
+"""What the caller's words mean: arguments of the verbs become checked values, or named errors."""
+
+from __future__ import annotations
+
+import warnings as python_warnings
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from gaussmix import _validation
+from gaussmix.covariance import ALIASES, Family, distinct_families, family
+from gaussmix.covariance.regularization import Regularization, Unregularized
+from gaussmix.data.open import open_source
+from gaussmix.data.transform import Scaled
+from gaussmix.engine.assignment import Assignment, Labelled, given
+from gaussmix.engine.evaluator import Evaluator
+from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.executors.threads import one_blas_thread
+from gaussmix.engine.summary import sample_rows
+from gaussmix.errors import GaussmixWarning, ParameterError, ShapeError
+from gaussmix.fitting.candidate import Recipe
+from gaussmix.fitting.fit import Ground, given_start
+from gaussmix.fitting.race import Runner
+from gaussmix.fitting.result import FitResult
+from gaussmix.fitting.starts.seeds import KINDS
+from gaussmix.fitting.stopping import StoppingRule
+from gaussmix.mixture import Mixture
+from gaussmix.selection.search import Selection
+
+
+def mixture_of(model: object) -> Mixture:
+    """Return the mixture in whatever was handed in.
+
+    Raises
+    ------
+    ParameterError
+        When there is none.
+    """
+    if isinstance(model, Selection):
+        return model.best.mixture
+    if isinstance(model, FitResult):
+        return model.mixture
+    if isinstance(model, Mixture):
+        return model
+    raise ParameterError(
+        f"expected a Mixture, a FitResult or a Selection, found {type(model).__name__}; load a file with gaussmix.load"
+    )
+
+
+@contextmanager
+def open_ground(
+    data: object,
+    weights: object,
+    weight_kind: str,
+    features: Sequence[str | int] | None,
+    missing: Literal["error", "drop"],
+    regularization: object,
+    recipe: Recipe,
+    seed: int,
+    engine: LocalEngine | None,
+    most_components: int,
+) -> Generator[Ground]:
+    """Open the data, read their summary and hold BLAS to one thread while they are fitted."""
+    if weight_kind not in ("frequency", "importance"):
+        raise ParameterError(f'weight_kind={weight_kind!r}: expected "frequency" or "importance"')
+    seed = _validation.positive_integer(seed, "seed", least=0)
+    penalty = _regularization(regularization)
+    executor = engine or LocalEngine()
+    with one_blas_thread():
+        source = open_source(data, features=features, weights=weights, missing=missing)
+        n_sampled = sample_rows(most_components, source.n_features)
+        evaluator = Evaluator.open(source, executor, seed, n_sampled)
+        facts: dict[str, Any] = {
+            "data": source.description,
+            "rows_read": evaluator.summary.rows_read,
+            "weight_kind": weight_kind,
+            "seed": seed,
+            "gaussmix": version("gaussmix"),
+        }
+        if weight_kind == "importance":
+            summary = evaluator.summary
+            effective = summary.weight**2 / summary.squared_weight
+            facts["effective_size"] = effective
+            evaluator = Evaluator.open(Scaled(source, effective / summary.weight), executor, seed, n_sampled)
+        ground = Ground.survey(evaluator, penalty, recipe, seed, facts)
+        _warn_of_weights(ground)
+        yield ground
+
+
+def _regularization(value: object) -> Regularization | None:
+    """Return None for the default."""
+    if value is None:
+        return Unregularized()
+    if isinstance(value, Regularization):
+        return value
+    if isinstance(value, str) and value == "auto":
+        return None
+    raise ParameterError(
+        f'regularization={value!r}: expected "auto", None, or one of gaussmix.regularization\'s values'
+    )
+
+
+def recipe_of(start: object, n_starts: object, tol: object, max_passes: object) -> Recipe:
+    """Return how candidates are to be fitted."""
+    kind = start if isinstance(start, str) else "auto"
+    if kind not in ("auto", *KINDS):
+        raise ParameterError(
+            f"start={kind!r}: expected auto, {', '.join(KINDS)}, a Mixture, labels or responsibilities"
+        )
+    count = None if n_starts == "auto" else _validation.positive_integer(n_starts, "n_starts")
+    rule = StoppingRule(_validation.positive_number(tol, "tol"), _validation.positive_integer(max_passes, "max_passes"))
+    return Recipe(kind, count, rule)
+
+
+def given_runners(start: object, n_components: int, structure: Family, ground: Ground) -> list[Runner]:
+    """Return the user's own start, or nothing where starts are to be found."""
+    if isinstance(start, str):
+        return []
+    n_features = ground.evaluator.source.n_features
+    checked: Mixture | Assignment
+    if isinstance(start, Mixture | FitResult | Selection):
+        checked = mixture_of(start)
+        if (checked.n_components, checked.n_features) != (n_components, n_features):
+            raise ParameterError(
+                f"start: expected a mixture of {n_components} components in {n_features} features, found "
+                f"{checked.n_components} in {checked.n_features}"
+            )
+    else:
+        checked = _assignment(start, n_components)
+        rows = len(checked.labels) if isinstance(checked, Labelled) else len(cast(Any, checked).responsibilities)
+        if rows != ground.evaluator.summary.rows_read:
+            raise ShapeError(
+                f"start: found {rows} rows, but the data have {ground.evaluator.summary.rows_read}; give one for each"
+            )
+    return [Runner("given", given_start(checked, n_components, structure, ground))]
+
+
+def _assignment(start: object, n_components: int) -> Assignment:
+    try:
+        array = np.asarray(start)
+    except ValueError as error:
+        raise ParameterError(f"start: expected labels (rows,) or responsibilities (rows, K), found {error}") from error
+    if array.ndim == 2:
+        if array.shape[1] != n_components:
+            raise ParameterError(
+                f"start: expected responsibilities of {n_components} components, found shape {array.shape}"
+            )
+        return given(_validation.finite(array, "start"))
+    return Labelled(_validation.labels(array, n_components), n_components)
+
+
+def counts_of(n_components: int | Iterable[int]) -> list[int]:
+    """Return the numbers of components to try, each once."""
+    listed = list(n_components) if isinstance(n_components, Iterable) else [n_components]
+    if not listed:
+        raise ParameterError("n_components is empty; give at least one number of components to try")
+    return list(dict.fromkeys(_validation.positive_integer(k, "n_components") for k in listed))
+
+
+def families_of(covariance: object, n_features: int) -> list[Family]:
+    """Return the structures to try, each once."""
+    if isinstance(covariance, str):
+        covariance = distinct_families(n_features) if covariance == "all" else [covariance]
+    names = list(covariance) if isinstance(covariance, Iterable) else [covariance]
+    chosen = [family_of(name, n_features) for name in cast("list[object]", names)]
+    if not chosen:
+        raise ParameterError(f"covariance is empty; name structures, 'all', or one of {', '.join(ALIASES)}")
+    return list(dict.fromkeys(chosen))
+
+
+def family_of(name: object, n_features: int) -> Family:
+    """Return the structure of that name."""
+    if not isinstance(name, str):
+        raise ParameterError(f"covariance={name!r}: expected a structure's name, such as 'VVV' or 'full'")
+    return family(name, n_features)
+
+
+def _warn_of_weights(ground: Ground) -> None:
+    summary = ground.evaluator.summary
+    if summary.weight < 0.5 * summary.n_rows:
+        python_warnings.warn(
+            f"the weights of {summary.n_rows} rows sum to {summary.weight:.4g}; they count as frequencies, so every "
+            'criterion believes there are so few rows: use weight_kind="importance" if they are relative',
+            GaussmixWarning,
+            stacklevel=5,
+        )

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import warnings as python_warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussmix import _validation, criteria
+from gaussmix import _validation
 from gaussmix._linalg import Array
-from gaussmix.arguments import counts_of, families_of, family_of, given_runners, mixture_of, open_ground, recipe_of
+from gaussmix.arguments import (
+    counts_of,
+    families_of,
+    family_of,
+    given_runners,
+    holdout_of,
+    mixture_of,
+    open_ground,
+    recipe_of,
+)
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.data.open import columns_for, open_source
 from gaussmix.engine.evaluator import appraise_source, score_source
@@ -130,6 +140,7 @@ def select(
     *,
     criterion: str = "bic",
     prune: bool = True,
+    holdout: float = 0.2,
     weights: object = None,
     weight_kind: Literal["frequency", "importance"] = "frequency",
     features: Sequence[str | int] | None = None,
@@ -153,8 +164,11 @@ def select(
         Numbers of components to try.
     covariance : str or iterable of str
         Structures to try; "all" for every one.
-    criterion : {"bic", "icl", "aic", "aicc"}
-        By which the best is chosen; of each lower is better.
+    criterion : {"bic", "icl", "aic", "aicc", "heldout"}
+        By which the best is chosen; of each lower is better. "heldout" is minus twice the log-likelihood of rows that
+        were kept from the fits; the winner then is fitted again, from where it ended, to all rows.
+    holdout : float
+        Share of the rows to hold out, drawn by their positions; only for "heldout".
     prune : bool
         Stop candidates early that cannot become the best, by ten times the estimate of what they have left to gain;
         the table marks them. With ``False`` every candidate is fitted to the end.
@@ -175,19 +189,36 @@ def select(
     ParameterError
         When an argument makes no sense.
     """
-    if criterion not in criteria.NAMES:
-        raise ParameterError(f"criterion={criterion!r}: expected one of {', '.join(criteria.NAMES)}")
+    share = holdout_of(criterion, holdout)
     if not isinstance(cast(object, start), str):
         raise ParameterError("start: labels, responsibilities and mixtures are for one fit; name a kind of starts here")
     counts = counts_of(n_components)
     recipe = recipe_of(start, n_starts, tol, max_passes)
     with open_ground(
-        data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, max(counts)
+        data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, max(counts), share
     ) as ground:
         families = families_of(covariance, ground.evaluator.source.n_features)
         selection = search(ground, families, counts, criterion, prune=prune, watch=watch)
-    _warn(selection.best)
-    return selection
+    if share is None:
+        _warn(selection.best)
+        return selection
+    best = selection.best
+    whole = fit(
+        data,
+        best.mixture.n_components,
+        best.mixture.structure,
+        weights=weights,
+        weight_kind=weight_kind,
+        features=features,
+        missing=missing,
+        start=best.mixture,
+        tol=tol,
+        max_passes=max_passes,
+        regularization=regularization,
+        seed=seed,
+        engine=engine,
+    )
+    return replace(selection, best=whole)
 
 
 def predict(
@@ -268,7 +299,7 @@ def score(
     """
     mixture = mixture_of(model)
     source = columns_for(data, mixture.feature_names, n_features=mixture.n_features, weights=weights, missing=missing)
-    return appraise_source(mixture, source, engine or LocalEngine()).score
+    return appraise_source([mixture], source, engine or LocalEngine())[0].score
 
 
 def load(path: str | Path) -> Mixture:

@@ -14,7 +14,7 @@ from gaussmix import _validation
 from gaussmix.covariance import ALIASES, Family, distinct_families, family
 from gaussmix.covariance.regularization import Regularization, Unregularized
 from gaussmix.data.open import open_source
-from gaussmix.data.transform import Scaled
+from gaussmix.data.transform import Part, Scaled
 from gaussmix.engine.assignment import Assignment, Labelled, given
 from gaussmix.engine.evaluator import Evaluator
 from gaussmix.engine.executors.local import LocalEngine
@@ -29,6 +29,7 @@ from gaussmix.fitting.starts.seeds import KINDS
 from gaussmix.fitting.stopping import StoppingRule
 from gaussmix.mixture import Mixture
 from gaussmix.selection.search import Selection
+from gaussmix.selection.table import CRITERIA
 
 
 def mixture_of(model: object) -> Mixture:
@@ -62,6 +63,7 @@ def open_ground(
     seed: int,
     engine: LocalEngine | None,
     most_components: int,
+    holdout: float | None = None,
 ) -> Generator[Ground]:
     """Open the data, read their summary and hold BLAS to one thread while they are fitted."""
     if weight_kind not in ("frequency", "importance"):
@@ -71,6 +73,10 @@ def open_ground(
     executor = engine or LocalEngine()
     with one_blas_thread():
         source = open_source(data, features=features, weights=weights, missing=missing)
+        held_out = None
+        if holdout is not None:
+            held_out = Part(source, holdout, seed, held_out=True)
+            source = Part(source, holdout, seed, held_out=False)
         n_sampled = sample_rows(most_components, source.n_features)
         evaluator = Evaluator.open(source, executor, seed, n_sampled)
         facts: dict[str, Any] = {
@@ -85,7 +91,7 @@ def open_ground(
             effective = summary.weight**2 / summary.squared_weight
             facts["effective_size"] = effective
             evaluator = Evaluator.open(Scaled(source, effective / summary.weight), executor, seed, n_sampled)
-        ground = Ground.survey(evaluator, penalty, recipe, seed, facts)
+        ground = Ground.survey(evaluator, penalty, recipe, seed, facts, held_out)
         _warn_of_weights(ground)
         yield ground
 
@@ -187,3 +193,19 @@ def _warn_of_weights(ground: Ground) -> None:
             GaussmixWarning,
             stacklevel=5,
         )
+
+
+def holdout_of(criterion: object, holdout: object) -> float | None:
+    """Return the share of rows to hold out: of the held-out criterion only.
+
+    Raises
+    ------
+    ParameterError
+        When the criterion is unknown, or the share is not between 0 and 1.
+    """
+    if criterion not in CRITERIA:
+        raise ParameterError(f"criterion={criterion!r}: expected one of {', '.join(CRITERIA)}")
+    share = _validation.positive_number(holdout, "holdout")
+    if share >= 1.0:
+        raise ParameterError(f"holdout={holdout!r}: expected a share of the rows, between 0 and 1")
+    return share if criterion == "heldout" else None

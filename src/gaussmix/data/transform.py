@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussmix._random import row_keys
 from gaussmix.data.columns import Features, positions_of
 from gaussmix.data.source import Chunk, Source
 from gaussmix.data.table import ROWS_PER_READ
@@ -151,6 +152,36 @@ class Scaled(Derived):
         for chunk in self._source.chunks():
             weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else chunk.weights
             yield Chunk(chunk.x, weights * self._factor, chunk.start)
+
+
+@final
+class Part(Derived):
+    """The rows that a lot drawn by position gives to one of two parts; those of the other have weight zero.
+
+    Parameters
+    ----------
+    source : Source
+    share : float
+        Probability that a row is held out, between 0 and 1.
+    seed : int
+        Of the lot.
+    held_out : bool
+        Whether this is the part held out, or the rest.
+    """
+
+    def __init__(self, source: Source, share: float, seed: int, held_out: bool) -> None:
+        super().__init__(source)
+        self._limit = np.uint64(int(share * 2.0**64) if share < 1.0 else 2**64 - 1)
+        self._seed = seed
+        self._held_out = held_out
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read all rows once, in order."""
+        for chunk in self._source.chunks():
+            keys = row_keys(self._seed, np.arange(chunk.start, chunk.stop))
+            mine = (keys < self._limit) == self._held_out
+            weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else chunk.weights
+            yield Chunk(chunk.x, np.where(mine, weights, 0.0), chunk.start)
 
 
 @final

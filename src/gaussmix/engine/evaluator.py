@@ -148,9 +148,10 @@ def score_source(mixture: Mixture, source: Source, executor: LocalEngine) -> Ite
     yield from executor.map(lambda chunk: (chunk.start, score_rows(plan, kernel, mixture, chunk)), source, MOST_SEGMENT)
 
 
-def appraise_source(mixture: Mixture, source: Source, executor: LocalEngine) -> Appraisal:
-    """Return what `mixture` says of all rows of `source` together."""
-    return executor.reduce([AppraisalFold(_scoring_plan(mixture), choose())], source, source.n_rows)[0]
+def appraise_source(mixtures: Sequence[Mixture], source: Source, executor: LocalEngine) -> list[Appraisal]:
+    """Return what each of `mixtures` says of all rows of `source` together, by one read."""
+    folds = [AppraisalFold(_scoring_plan(mixture), choose()) for mixture in mixtures]
+    return executor.reduce(folds, source, source.n_rows)
 
 
 def _scoring_plan(mixture: Mixture) -> Plan:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussmix._linalg import Array, read_only
+from gaussmix._random import row_keys
 from gaussmix.coordinates import Coordinates
 from gaussmix.data.source import Chunk
 from gaussmix.engine.fold import Fold
@@ -211,7 +212,7 @@ class SummaryFold(Fold[Summary, Summary]):
             x.max(axis=0, initial=-np.inf),
             missing,
             infinite,
-            *self._sampled(x, weights, _keys(self.seed, positions), positions),
+            *self._sampled(x, weights, row_keys(self.seed, positions), positions),
         )
 
     def _sampled(
@@ -221,15 +222,6 @@ class SummaryFold(Fold[Summary, Summary]):
             chosen = np.sort(np.argpartition(keys, self.sample_rows - 1)[: self.sample_rows])
             rows, weights, keys, positions = rows[chosen], weights[chosen], keys[chosen], positions[chosen]
         return rows, weights, keys, positions
-
-
-def _keys(seed: int, positions: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Random 64-bit keys of row positions: the finaliser of SplitMix64 (Steele, Lea & Flood 2014)."""
-    start = np.random.default_rng([seed, 0x5EED]).integers(2**63, dtype=np.uint64)
-    z = positions.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + start
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 @final

@@ -10,6 +10,7 @@ import numpy as np
 
 from gaussmix.covariance import Family
 from gaussmix.covariance.regularization import PseudoObservations, Regularization
+from gaussmix.data.source import Source
 from gaussmix.engine.assignment import Assignment
 from gaussmix.engine.evaluator import Evaluator
 from gaussmix.errors import EmptyDataError, FitError, MissingValuesError, ScaleError, TooFewRowsError
@@ -41,11 +42,14 @@ class Ground:
         Names of the features, made up where the source has none.
     facts : dict
         What to tell about the data and the call.
+    held_out : Source or None
+        Rows that were kept from the fits, to judge them by.
     """
 
     candidates: Candidates
     feature_names: tuple[str, ...]
     facts: dict[str, Any]
+    held_out: Source | None = None
 
     @property
     def evaluator(self) -> Evaluator:
@@ -60,6 +64,7 @@ class Ground:
         recipe: Recipe,
         seed: int,
         facts: dict[str, Any],
+        held_out: Source | None = None,
     ) -> Self:
         """Check the summary of a source, and prepare what every fit to it needs.
 
@@ -74,7 +79,7 @@ class Ground:
         if regularization is None:
             strength = _STRENGTH + _STRENGTH_PER_ROW * summary.weight
             regularization = PseudoObservations(strength, summary.reference_variances())
-        return cls(Candidates(evaluator, regularization, Seeds(summary, seed), recipe), names, facts)
+        return cls(Candidates(evaluator, regularization, Seeds(summary, seed), recipe), names, facts, held_out)
 
     def feasible(self, n_components: int) -> bool:
         """Whether there are as many distinct rows as components."""

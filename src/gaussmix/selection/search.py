@@ -9,6 +9,7 @@ from typing import final
 
 from gaussmix import criteria
 from gaussmix.covariance import Family
+from gaussmix.engine.evaluator import appraise_source
 from gaussmix.fitting.candidate import Contest, Fitted
 from gaussmix.fitting.drive import Progress, run
 from gaussmix.fitting.fit import Ground, infeasible
@@ -98,7 +99,18 @@ def search(
             result = ground.result(replace(fitted, family=family))
             results[family.name, k] = result
         rows.append(_row(family, k, fitted, result))
+    if ground.held_out is not None:
+        rows = _judged(rows, results, ground)
     return _selected(ground, rows, results, criterion, found)
+
+
+def _judged(rows: Sequence[Row], results: Mapping[Key, FitResult], ground: Ground) -> list[Row]:
+    """Fill in minus twice the log-likelihood of the rows held out, all candidates by one read."""
+    held_out = ground.held_out
+    assert held_out is not None
+    appraisals = appraise_source([result.mixture for result in results.values()], held_out, ground.evaluator.executor)
+    values = {key: -2.0 * appraisal.log_likelihood for key, appraisal in zip(results, appraisals, strict=True)}
+    return [replace(row, heldout=values.get((row.structure, row.n_components), math.nan)) for row in rows]
 
 
 @final

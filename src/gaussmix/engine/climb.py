@@ -12,6 +12,7 @@ from gaussmix.coordinates import Coordinates
 from gaussmix.covariance import Family, Moment, Scatter
 from gaussmix.covariance.regularization import PseudoObservations, Regularization, Unregularized
 from gaussmix.data.source import Chunk
+from gaussmix.engine.kernels.choose import compiled
 from gaussmix.engine.summary import Summary
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
@@ -119,8 +120,8 @@ class Climbed:
     objectives : list of float
         Log-likelihood less the penalty, at every pass.
     last : Position or None
-        The last mixture evaluated, without sums when the objective fell and it is the one before; None when even the M-step
-        of the groups needs the general code.
+        The last mixture evaluated, without sums when the objective fell and it is the one before; None when even the
+        M-step of the groups needs the general code.
     following : Position or None
         What the M-step made of it; None when that needs the general code.
     """
@@ -137,6 +138,7 @@ def can_climb(regularization: Regularization, summary: Summary) -> bool:
         isinstance(regularization, PseudoObservations | Unregularized)
         and n_features <= MOST_FEATURES
         and summary.rows_read * (n_features + 1) ** 2 <= MOST_WORK
+        and compiled()
     )
 
 
@@ -186,7 +188,7 @@ class SmallRows:
 
 
 def _parameters(start: Position | Mixture | Groups) -> Parameters:
-    """Copies for compiled code to write to: weights (K,), means (K, D), factors (K, D, D); of groups mass and scatters."""
+    """Copies for compiled code to write to: weights, means and factors; of groups masses, means and scatters."""
     if isinstance(start, Groups):
         return start.scatter.mass.copy(), start.centres.copy(), start.scatter.matrices().copy()
     if isinstance(start, Position):

@@ -26,6 +26,11 @@ def choose() -> Kernel:
     return NumbaKernel()
 
 
+def compiled() -> bool:
+    """Whether compiled code is there to be used."""
+    return choose() is not REFERENCE
+
+
 def _advice(error: Exception) -> str:
     found = f"{type(error).__name__}: {error}".splitlines()[0]
     return (

@@ -6,8 +6,10 @@ import numpy as np
 from numba import njit
 
 from gaussmix._linalg import Array
+from gaussmix.engine.kernels.small_axes import EQUAL, common_axes_of
 from gaussmix.engine.kernels.small_expectation import expectation
-from gaussmix.engine.kernels.small_families import EQUAL, IDENTITY, common_axes_of, estimate, invert
+from gaussmix.engine.kernels.small_families import IDENTITY, estimate
+from gaussmix.engine.kernels.small_matrices import invert
 
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 _LOG_2PI = float(np.log(2.0 * np.pi))
@@ -60,7 +62,7 @@ def climb(
     objectives : array (passes,)
         Overwritten by the penalised log-likelihood at every pass.
     """
-    weights, centres, factors = mixture
+    _, centres, factors = mixture
     totals, kish, scalars = sums
     n_components, n_features = centres.shape
     diagonal = letters[2] == IDENTITY

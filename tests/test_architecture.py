@@ -21,7 +21,7 @@ ROOT = "gaussmix"
 
 LEVELS = {
     # The floor: plain functions and values, in an order of their own.
-    **dict.fromkeys(("errors", "_linalg", "_validation", "serialization", "coordinates", "criteria"), 0),
+    **dict.fromkeys(("errors", "_linalg", "_validation", "serialization", "coordinates", "criteria", "_random"), 0),
     "covariance": 1,
     **dict.fromkeys(("mixture", "statistics", "data"), 2),
     "engine": 3,

@@ -52,13 +52,7 @@ def any_arrays() -> st.SearchStrategy[dict[str, np.ndarray]]:
 
 
 def json_values() -> st.SearchStrategy[Any]:
-    leaves = (
-        st.none()
-        | st.booleans()
-        | st.integers()
-        | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text()
-    )
+    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
     return st.recursive(
         leaves, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(), v, max_size=3), max_leaves=6
     )
@@ -290,9 +284,7 @@ def broken(error: BaseException):
 @pytest.mark.parametrize(
     "error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "interrupt"]
 )
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(
-    model: Path, monkeypatch, step: str, error: BaseException
-):
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(model: Path, monkeypatch, step: str, error: BaseException):
     before = model.read_bytes()
     expected = FileWriteError if isinstance(error, OSError) else KeyboardInterrupt
     with monkeypatch.context() as patch:

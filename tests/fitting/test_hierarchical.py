@@ -69,9 +69,7 @@ def brute_force(x: np.ndarray, w: np.ndarray, criterion: str) -> list[tuple[int,
 
 def rows(seed: int, n: int, n_features: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return rng.normal(size=(n, n_features)) * rng.uniform(0.2, 2, n_features) + 3.0 * rng.integers(
-        0, 3, (n, 1)
-    )
+    return rng.normal(size=(n, n_features)) * rng.uniform(0.2, 2, n_features) + 3.0 * rng.integers(0, 3, (n, 1))
 
 
 def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
@@ -188,11 +186,7 @@ def test_scaled_rows_have_unit_covariance(x, seed):
     w = np.random.default_rng(seed).uniform(0.5, 2.0, len(x))
     z = svd_scaled(x, w)
     # Whitening loses the square of the digits that the condition of the standardized columns costs.
-    tolerance = (
-        1e-14 * np.linalg.cond((x - x.mean(axis=0)) / x.std(axis=0)) ** 2
-        if z.shape[1] == x.shape[1]
-        else 1e-9
-    )
+    tolerance = 1e-14 * np.linalg.cond((x - x.mean(axis=0)) / x.std(axis=0)) ** 2 if z.shape[1] == x.shape[1] else 1e-9
     np.testing.assert_allclose(scatter(z, w) / w.sum(), np.eye(z.shape[1]), atol=max(tolerance, 1e-12))
     np.testing.assert_allclose(w @ z / w.sum(), 0.0, atol=max(tolerance, 1e-12))
 

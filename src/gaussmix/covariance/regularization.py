@@ -39,10 +39,6 @@ class Regularization(ABC):
         """Return the scatter that the covariance estimate is given in place of `scatter`."""
 
     @abstractmethod
-    def finish(self, covariances: Covariances) -> Covariances:
-        """Return the covariances that are used in place of the estimated ones."""
-
-    @abstractmethod
     def penalty(self, covariances: Covariances, n_components: int) -> float:
         """Return what is subtracted from the log-likelihood to give the objective."""
 
@@ -97,11 +93,7 @@ class PseudoObservations(Regularization):
 
     def prepare(self, scatter: Scatter) -> Scatter:
         """W_k + strength R."""
-        return scatter.plus_diagonal(self.strength * self.variances)
-
-    def finish(self, covariances: Covariances) -> Covariances:
-        """Change nothing."""
-        return covariances
+        return scatter.plus_diagonal(self.variances, np.full_like(scatter.mass, self.strength))
 
     def penalty(self, covariances: Covariances, n_components: int) -> float:
         """strength/2 sum_k tr(Sigma_k^-1 R)."""
@@ -149,12 +141,8 @@ class AddedDiagonal(Regularization):
         return AddedDiagonal(self.variances / units**2)
 
     def prepare(self, scatter: Scatter) -> Scatter:
-        """Change nothing."""
-        return scatter
-
-    def finish(self, covariances: Covariances) -> Covariances:
-        """Sigma_k + diag(variances)."""
-        return covariances.plus_diagonal(self.variances)
+        """W_k + n_k diag(variances): the variances then are added to VVV, VVI, VII and EEE, singular or not."""
+        return scatter.plus_diagonal(self.variances, scatter.mass)
 
     def penalty(self, covariances: Covariances, n_components: int) -> float:
         """Subtract nothing."""
@@ -188,10 +176,6 @@ class Unregularized(Regularization):
     def prepare(self, scatter: Scatter) -> Scatter:
         """Change nothing."""
         return scatter
-
-    def finish(self, covariances: Covariances) -> Covariances:
-        """Change nothing."""
-        return covariances
 
     def penalty(self, covariances: Covariances, n_components: int) -> float:
         """Subtract nothing."""

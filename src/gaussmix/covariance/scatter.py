@@ -96,13 +96,14 @@ class Scatter:
         """Return the sum (D, D) of all components' scatters; needs `POOLED` or `FULL`."""
         return self.values[0] if self.moment is Moment.POOLED else self.matrices().sum(axis=0)
 
-    def plus_diagonal(self, diagonal: Array) -> Scatter:
-        """Add the diagonal matrix with `diagonal` (D,) to every component's scatter (K times to a pooled one)."""
+    def plus_diagonal(self, diagonal: Array, rows: Array) -> Scatter:
+        """Add `rows` (K,) times the diagonal matrix with `diagonal` (D,) to the components' scatters."""
         if self.moment is Moment.TRACE:
-            values = self.values + diagonal.sum()
+            added = rows * diagonal.sum()
         elif self.moment is Moment.DIAGONAL:
-            values = self.values + diagonal
+            added = rows[:, None] * diagonal
+        elif self.moment is Moment.POOLED:
+            added = rows.sum() * np.diag(diagonal)
         else:
-            times = self.n_components if self.moment is Moment.POOLED else 1
-            values = self.values + times * np.diag(diagonal)
-        return Scatter(self.moment, self.mass, values, self.n_features)
+            added = rows[:, None, None] * np.diag(diagonal)
+        return Scatter(self.moment, self.mass, self.values + added, self.n_features)

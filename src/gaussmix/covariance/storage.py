@@ -79,10 +79,6 @@ class Covariances(ABC):
         """Covariances of the features multiplied by `units` (D,), positive."""
 
     @abstractmethod
-    def plus_diagonal(self, diagonal: Array) -> Covariances:
-        """Add the diagonal matrix with `diagonal` (D,) to every covariance."""
-
-    @abstractmethod
     def select(self, features: NDArray[np.int64]) -> Covariances:
         """Covariances of some of the features."""
 
@@ -149,12 +145,6 @@ class Scalar(Covariances):
             return Scalar(self.n_features, self.squares * units[0] ** 2)
         return Diagonal(self.n_features, self.variances()).scaled(units)
 
-    def plus_diagonal(self, diagonal: Array) -> Covariances:
-        """Return scalars where the diagonal is constant, else diagonals."""
-        if (diagonal == diagonal[0]).all():
-            return Scalar(self.n_features, self.squares + diagonal[0])
-        return Diagonal(self.n_features, self.variances()).plus_diagonal(diagonal)
-
     def select(self, features: NDArray[np.int64]) -> Covariances:
         """Return the same variances for fewer features."""
         return Scalar(len(features), self.squares)
@@ -220,10 +210,6 @@ class Diagonal(Covariances):
         """Variances times squared units."""
         return Diagonal(self.n_features, self.squares * units**2)
 
-    def plus_diagonal(self, diagonal: Array) -> Covariances:
-        """Variances plus the diagonal."""
-        return Diagonal(self.n_features, self.squares + diagonal)
-
     def select(self, features: NDArray[np.int64]) -> Covariances:
         """Variances of some of the features."""
         return Diagonal(len(features), self.squares[:, features])
@@ -252,7 +238,7 @@ class Dense(Covariances):
         numpy.linalg.LinAlgError
             When a matrix is not positive definite in float64.
         """
-        return cls(matrices.shape[-1], np.linalg.cholesky(matrices))
+        return cls(matrices.shape[-1], np.asarray(np.linalg.cholesky(matrices), dtype=np.float64))
 
     @classmethod
     def from_roots(cls, roots: Array) -> Dense:
@@ -304,10 +290,6 @@ class Dense(Covariances):
     def scaled(self, units: Array) -> Covariances:
         """Return the factors with their rows times the units."""
         return Dense(self.n_features, self.factors * units[:, None])
-
-    def plus_diagonal(self, diagonal: Array) -> Covariances:
-        """Return the factors of the sums."""
-        return Dense.from_matrices(self.dense() + np.diag(diagonal))
 
     def select(self, features: NDArray[np.int64]) -> Covariances:
         """Return the factors of the chosen rows' and columns' covariances, through an orthogonal reduction."""

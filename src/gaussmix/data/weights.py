@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from gaussmix.data.source import Chunk
 from gaussmix.errors import ShapeError, WeightError
 
+_HUGE = 1e150  # the square of anything larger overflows
+
 
 def weight_array(weights: object) -> NDArray[np.float64]:
     """Return what the user gave as row weights as a read-only float64 array (rows,).
@@ -72,7 +74,7 @@ def require_some(total: float, description: str) -> None:
 
 
 def masked(chunk: Chunk, rows: int) -> Iterator[Chunk]:
-    """Replace rows of weight zero that hold a NaN or an infinity by zeros, since 0 times NaN is not 0.
+    """Replace rows of weight zero that hold a NaN or anything huge by zeros, since 0 times NaN or infinity is not 0.
 
     Only the affected pieces of at most `rows` rows are copied; a chunk without such rows passes as it is.
     """
@@ -82,7 +84,7 @@ def masked(chunk: Chunk, rows: int) -> Iterator[Chunk]:
     for piece in pieces(chunk, rows):
         assert piece.weights is not None
         out = np.flatnonzero(piece.weights == 0.0)
-        spoiled = out[~np.isfinite(piece.x[out]).all(axis=1)]
+        spoiled = out[~(np.abs(piece.x[out]) < _HUGE).all(axis=1)]
         yield without_rows(piece, spoiled) if spoiled.size else piece
 
 

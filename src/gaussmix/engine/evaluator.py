@@ -113,7 +113,7 @@ class Evaluator:
         self.reads += 1
         return self.executor.reduce(folds, self.source, self.summary.rows_read)
 
-    def _plan(self, request: Request) -> Plan:
+    def _plan(self, request: Expectation | Appraise) -> Plan:
         if isinstance(request, Appraise):
             return make_plan(request.mixture, self.pilots[True], Moment.FULL, precision=0.0, anchored=True)
         return make_plan(
@@ -125,7 +125,7 @@ class Evaluator:
             anchored=request.anchored,
         )
 
-    def _fold(self, request: Request, plan: Plan) -> Fold[Any, Any]:
+    def _fold(self, request: Expectation | Appraise, plan: Plan) -> Fold[Any, Any]:
         if isinstance(request, Appraise):
             return AppraisalFold(plan, choose())
         return ExpectationFold(plan, choose(), request.assignment, self._scatters.get(request.per_feature))

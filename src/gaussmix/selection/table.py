@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, final
+from typing import Any, cast, final
 
 from gaussmix import criteria
 
@@ -114,7 +114,7 @@ class Table:
         chosen = installed[0] if backend is None else backend
         if chosen not in installed:
             raise ParameterError(f"backend={backend!r}: expected one of {', '.join(installed)}, or install it")
-        return nw.from_dict(self.columns(), backend=chosen).to_native()
+        return nw.from_dict(self.columns(), backend=cast(Any, chosen)).to_native()
 
 
 def best_row(rows: Sequence[Row], criterion: str) -> Row | None:

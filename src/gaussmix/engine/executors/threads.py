@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -39,7 +39,7 @@ def _controller() -> Any:
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
+def one_blas_thread() -> Generator[None]:
     """Hold every BLAS to one thread, and give back what was set before, also after an error."""
     with _controller().limit(limits=1, user_api="blas"):
         yield

@@ -11,7 +11,6 @@ from gaussmix.engine.kernels.small_expectation import expectation
 from gaussmix.engine.kernels.small_families import IDENTITY, estimate
 from gaussmix.engine.kernels.small_matrices import invert
 
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 _LOG_2PI = float(np.log(2.0 * np.pi))
 _FAR_MOVE = 1e4
 _MONOTONE = 1e-12
@@ -20,7 +19,7 @@ GOING, UNABLE, FELL = 0, 1, 2
 """How a climb ended: it may go on; its last M-step needs the general code; the objective fell."""
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def climb(
     rows: Array,
     row_weights: Array,
@@ -88,7 +87,7 @@ def climb(
     return objectives.shape[0], GOING
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _fit_groups(
     letters: tuple[int, int, int],
     strength: float,
@@ -113,7 +112,7 @@ def _fit_groups(
     return estimate(letters[0], letters[1], letters[2], mass, scatters, factors, axes)
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _copy(source: tuple[Array, Array, Array], target: tuple[Array, Array, Array]) -> None:
     n_components, n_features = source[1].shape
     for k in range(n_components):
@@ -124,7 +123,7 @@ def _copy(source: tuple[Array, Array, Array], target: tuple[Array, Array, Array]
                 target[2][k, i, j] = source[2][k, i, j]
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _prepare(mixture: tuple[Array, Array, Array], log_jacobian: float, constants: Array, whiteners: Array) -> None:
     """Fill in the constants of the log densities and the inverse factors."""
     weights, _, factors = mixture
@@ -137,7 +136,7 @@ def _prepare(mixture: tuple[Array, Array, Array], log_jacobian: float, constants
         constants[k] = np.log(weights[k]) - half_log_determinant - 0.5 * n_features * _LOG_2PI - log_jacobian
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _penalty(whiteners: Array, strength: float, reference: Array) -> float:
     """strength/2 sum_k tr(Sigma_k^-1 R)."""
     trace = 0.0
@@ -148,7 +147,7 @@ def _penalty(whiteners: Array, strength: float, reference: Array) -> float:
     return 0.5 * strength * trace
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _maximize(
     letters: tuple[int, int, int],
     strength: float,

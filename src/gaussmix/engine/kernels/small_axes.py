@@ -11,7 +11,6 @@ from numba import njit
 from gaussmix._linalg import Array
 from gaussmix.engine.kernels.small_matrices import fill_identity, rotate, rotate_columns, turn
 
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 _SWEEPS = 12
 _STILL = 1e-7  # radians: the criterion is flat to rounding there
 _LARGEST_TURN = 0.4
@@ -22,7 +21,7 @@ EQUAL, VARIABLE = 1, 2
 """Codes of the letters E and V."""
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def turn_axes(volume: int, mass: Array, scatters: Array, axes: Array) -> None:
     """Turn `axes`, and the scatters into them, plane by plane until no turn raises the likelihood.
 
@@ -49,7 +48,7 @@ def turn_axes(volume: int, mass: Array, scatters: Array, axes: Array) -> None:
             break
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _plane_weights(volume: int, turned: Array, mass: Array, i: int, j: int, weights: Array) -> None:
     """What each component's two variances in a plane count for: its mass (VVE), or the rest of its volume (EVE)."""
     n_features = turned.shape[1]
@@ -63,7 +62,7 @@ def _plane_weights(volume: int, turned: Array, mass: Array, i: int, j: int, weig
             weights[k] = np.exp(logs / n_features)
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _plane(volume: int, turned: Array, weights: Array, i: int, j: int, angle: float) -> tuple[float, float, float]:
     """What a turn in one plane leaves of the criterion to minimise, and its first two derivatives by the angle."""
     n_features = turned.shape[1]
@@ -91,7 +90,7 @@ def _plane(volume: int, turned: Array, weights: Array, i: int, j: int, angle: fl
     return value, slope, curvature
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _best_angle(volume: int, turned: Array, weights: Array, i: int, j: int) -> float:
     """Return the turn in one plane by safeguarded Newton steps from no turn at all; 0 where none helps."""
     angle = 0.0
@@ -102,6 +101,7 @@ def _best_angle(volume: int, turned: Array, weights: Array, i: int, j: int) -> f
         step = -slope / curvature if curvature > 0.0 else -np.sign(slope) * _LARGEST_TURN
         step = max(-_LARGEST_TURN, min(_LARGEST_TURN, step))
         better = False
+        fresh, fresh_slope, fresh_curvature = value, slope, curvature
         for _ in range(_HALVINGS):
             fresh, fresh_slope, fresh_curvature = _plane(volume, turned, weights, i, j, angle + step)
             if fresh < value:
@@ -117,7 +117,7 @@ def _best_angle(volume: int, turned: Array, weights: Array, i: int, j: int) -> f
     return angle
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def common_axes_of(factors: Array, axes: Array) -> None:
     """Find the orientation (D, D) that diagonalises all of L_k L_k', which are known to share one."""
     n_components, n_features = factors.shape[:2]

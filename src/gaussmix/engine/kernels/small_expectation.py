@@ -1,7 +1,8 @@
 """The E-step of small problems, compiled: one call, no array of more than a block's size, centred rows throughout.
 
 Rows come transposed, (D, rows), so that every inner loop runs along rows and is vectorised. The only reassociated
-sums are those over a block, whose length does not change from call to call.
+sums are those over a block, whose length does not change from call to call. A loop that sums stores nothing: the
+compiler would guard it against overlapping arrays and take another order of summation where they happen to touch.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from gaussmix._linalg import Array
 from gaussmix.engine.kernels.exponential import exponential, logarithm
 
 _BLOCK = 256
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
+_REORDER = {"contract", "reassoc", "nsz"}
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
 def expectation(
     rows: Array,
     row_weights: Array,
@@ -61,7 +62,7 @@ def expectation(
             kish[k] += squares
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
 def _centre(rows: Array, start: int, count: int, centre: Array, deviations: Array) -> None:
     for i in range(deviations.shape[0]):
         mean = centre[i]
@@ -69,7 +70,7 @@ def _centre(rows: Array, start: int, count: int, centre: Array, deviations: Arra
             deviations[i, n] = rows[i, start + n] - mean
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
 def _log_density(
     deviations: Array,
     count: int,
@@ -94,7 +95,7 @@ def _log_density(
             out[n] -= 0.5 * white[n] * white[n]
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
 def _normalize(
     shares: Array, row_weights: Array, start: int, count: int, top: Array, total: Array, scalars: Array
 ) -> None:
@@ -117,7 +118,8 @@ def _normalize(
         log_likelihood += weight * log_density
         magnitude += weight * abs(log_density)
         mass += weight
-        total[n] = weight / total[n]
+    for n in range(count):
+        total[n] = row_weights[start + n] / total[n]
     scalars[0] += log_likelihood
     scalars[1] += magnitude
     scalars[2] += mass
@@ -126,7 +128,7 @@ def _normalize(
             shares[k, n] *= total[n]
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
 def _add_moments(deviations: Array, shares: Array, count: int, diagonal: bool, totals: Array, weighted: Array) -> None:
     n_features = deviations.shape[0]
     mass = 0.0
@@ -135,9 +137,10 @@ def _add_moments(deviations: Array, shares: Array, count: int, diagonal: bool, t
     totals[0] += mass
     at = n_features + 1
     for i in range(n_features):
-        first = 0.0
         for n in range(count):
             weighted[n] = shares[n] * deviations[i, n]
+        first = 0.0
+        for n in range(count):
             first += weighted[n]
         totals[1 + i] += first
         for j in range(i if diagonal else 0, i + 1):

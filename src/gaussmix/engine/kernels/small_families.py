@@ -28,7 +28,6 @@ from gaussmix.engine.kernels.small_matrices import (
     whitened_trace,
 )
 
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 _ITERATIONS = 60
 _SETTLED = 1e-13
 
@@ -36,7 +35,7 @@ IDENTITY = 0
 """Code of the letter I."""
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def estimate(
     volume: int, shape: int, orientation: int, mass: Array, scatters: Array, factors: Array, axes: Array
 ) -> bool:
@@ -74,7 +73,7 @@ def estimate(
     return good
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _variances(volume: int, shape: int, mass: Array, spreads: Array) -> None:
     """Replace scatters along axes (K, D) by variances, for a given pair of letters."""
     if shape == IDENTITY:
@@ -87,7 +86,7 @@ def _variances(volume: int, shape: int, mass: Array, spreads: Array) -> None:
         _volumes(mass, spreads)
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _spheres(volume: int, mass: Array, spreads: Array) -> None:
     n_components, n_features = spreads.shape
     pooled = 0.0
@@ -103,7 +102,7 @@ def _spheres(volume: int, mass: Array, spreads: Array) -> None:
                 spreads[k, i] = pooled
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _own_shapes(volume: int, mass: Array, spreads: Array) -> None:
     size = 0.0
     for k in range(spreads.shape[0]):
@@ -115,7 +114,7 @@ def _own_shapes(volume: int, mass: Array, spreads: Array) -> None:
             scale(spreads[k], size / sum_of(mass))
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _one_shape(mass: Array, spreads: Array) -> None:
     total = sum_of(mass)
     for i in range(spreads.shape[1]):
@@ -126,7 +125,7 @@ def _one_shape(mass: Array, spreads: Array) -> None:
             spreads[k, i] = pooled / total
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _volumes(mass: Array, spreads: Array) -> None:
     """Variable volumes, one shape: alternate between the two until neither moves."""
     n_components, n_features = spreads.shape
@@ -155,7 +154,7 @@ def _volumes(mass: Array, spreads: Array) -> None:
             spreads[k, i] = volumes[k] * shape[i]
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _one_matrix(volume: int, mass: Array, scatters: Array) -> None:
     """EEE, and VEE by alternating between volumes and the common matrix."""
     n_components, n_features = scatters.shape[:2]
@@ -192,7 +191,7 @@ def _one_matrix(volume: int, mass: Array, scatters: Array) -> None:
                 scatters[k, i, j] = common[i, j] * factor
 
 
-@njit(**_OPTIONS)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _own_matrices(volume: int, mass: Array, scatters: Array, lower: Array) -> bool:
     """VVV, and EVV with its common volume."""
     size = 0.0

@@ -103,7 +103,7 @@ class Seeds:
 
     def _partition(self, kind: str, rows: Integers, labels: Integers, n_components: int) -> Start | None:
         z, w = self.z[rows], self.weights[rows]
-        mass = np.bincount(labels, weights=w, minlength=n_components)
+        mass = np.bincount(labels, weights=w, minlength=n_components).astype(np.float64)
         if (mass <= 0.0).any():
             return None
         d = z.shape[1]

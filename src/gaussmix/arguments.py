@@ -21,6 +21,7 @@ from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.threads import one_blas_thread
 from gaussmix.engine.summary import sample_rows
 from gaussmix.errors import GaussmixWarning, ParameterError, ShapeError
+from gaussmix.fitting import algorithm as algorithms
 from gaussmix.fitting.candidate import Recipe
 from gaussmix.fitting.fit import Ground, given_start
 from gaussmix.fitting.race import Runner
@@ -83,7 +84,10 @@ def open_ground(
             "data": source.description,
             "rows_read": evaluator.summary.rows_read,
             "weight_kind": weight_kind,
+            "algorithm": recipe.algorithm.name,
             "seed": seed,
+            "tol": recipe.rule.tol,
+            "max_passes": recipe.rule.max_passes,
             "gaussmix": version("gaussmix"),
         }
         if weight_kind == "importance":
@@ -109,7 +113,9 @@ def _regularization(value: object) -> Regularization | None:
     )
 
 
-def recipe_of(start: object, n_starts: object, tol: object, max_passes: object) -> Recipe:
+def recipe_of(
+    start: object, n_starts: object, tol: object, max_passes: object, algorithm: object, seed: object
+) -> Recipe:
     """Return how candidates are to be fitted."""
     kind = start if isinstance(start, str) else "auto"
     if kind not in ("auto", *KINDS):
@@ -118,7 +124,10 @@ def recipe_of(start: object, n_starts: object, tol: object, max_passes: object) 
         )
     count = None if n_starts == "auto" else _validation.positive_integer(n_starts, "n_starts")
     rule = StoppingRule(_validation.positive_number(tol, "tol"), _validation.positive_integer(max_passes, "max_passes"))
-    return Recipe(kind, count, rule)
+    if algorithm not in algorithms.NAMES:
+        raise ParameterError(f"algorithm={algorithm!r}: expected one of {', '.join(algorithms.NAMES)}")
+    seed = _validation.positive_integer(seed, "seed", least=0)
+    return Recipe(kind, count, rule, algorithms.algorithm(str(algorithm), seed, rule.max_passes))
 
 
 def given_runners(start: object, n_components: int, structure: Family, ground: Ground) -> list[Runner]:

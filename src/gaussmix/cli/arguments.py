@@ -25,6 +25,14 @@ class WeightKind(StrEnum):
     importance = "importance"
 
 
+class Algorithm(StrEnum):
+    """How one start climbs."""
+
+    em = "em"
+    cem = "cem"
+    sem = "sem"
+
+
 class Criterion(StrEnum):
     """By what the best candidate is chosen."""
 

@@ -49,6 +49,10 @@ def fit(
     starts: Annotated[
         int | None, typer.Option(help="Starts per candidate (default: as needed).", rich_help_panel=_RUN)
     ] = None,
+    algorithm: Annotated[
+        arguments.Algorithm,
+        typer.Option(help="EM, by labels (cem), or by drawn labels first (sem).", rich_help_panel=_RUN),
+    ] = arguments.Algorithm.em,
     tol: Annotated[float, typer.Option(help="Stop when less is left to gain per row.", rich_help_panel=_RUN)] = 1e-8,
     max_passes: Annotated[int, typer.Option(help="Most passes over the data.", rich_help_panel=_RUN)] = 1000,
     threads: Annotated[int | None, typer.Option(help="Threads (default: all).", rich_help_panel=_RUN)] = None,
@@ -86,6 +90,7 @@ def fit(
         "features": arguments.features(features, data),
         "missing": missing.value,
         "n_starts": "auto" if starts is None else starts,
+        "algorithm": algorithm.value,
         "tol": tol,
         "max_passes": max_passes,
         "seed": seed,

@@ -14,8 +14,9 @@ from gaussmix.covariance.regularization import Regularization
 from gaussmix.engine.climb import can_climb
 from gaussmix.engine.evaluator import Appraise, Evaluator
 from gaussmix.engine.scoring import Appraisal
+from gaussmix.fitting.algorithm import EM, Algorithm
 from gaussmix.fitting.degeneracy import LARGEST_SHARE, Degeneracy, find_degenerate
-from gaussmix.fitting.em import Reseed, em
+from gaussmix.fitting.em import Reseed
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
 from gaussmix.fitting.race import Runner, race, winner
@@ -99,11 +100,14 @@ class Recipe:
         How many; None leaves it to the kind.
     rule : StoppingRule
         When to stop.
+    algorithm : Algorithm
+        How each of them climbs.
     """
 
     kind: str
     n_starts: int | None
     rule: StoppingRule
+    algorithm: Algorithm = EM
 
 
 @final
@@ -192,7 +196,7 @@ class Candidates:
             model = replace(model, sampled=True, small=can_climb(model.regularization, self.evaluator.sample.summary))
         fresh = [runner for runner in contest.field if runner.outcome is None]
         ran = [runner for runner in contest.field if runner.outcome is not None]
-        field = yield from race(fresh, model, rule, self._reseed(model))
+        field = yield from race(fresh, model, rule, self._reseed(model), algorithm=self.recipe.algorithm)
         return replace(contest, field=(*ran, *field))
 
     def finals(self, contest: Contest, bar: float = -math.inf) -> Method[Fitted]:
@@ -201,14 +205,20 @@ class Candidates:
         A candidate that will not reach the bar, an objective, is pruned as soon as that shows.
         """
         family, model, rule = contest.family, contest.model, replace(self.recipe.rule, bar=bar)
+        algorithm = self.recipe.algorithm
         records = tuple(_record(runner, contest.sampled) for runner in contest.field)
         field = list(contest.field)
         if contest.sampled:
-            field = yield from race(_finalists(field, bar), model, rule, self._reseed(model), final=True)
+            field = yield from race(
+                *(_finalists(field, bar), model, rule, self._reseed(model)), algorithm=algorithm.finishing, final=True
+            )
         elif any(runner.outcome is None for runner in field):
-            field = yield from race(field, model, rule, self._reseed(model), final=True)
+            field = yield from race(field, model, rule, self._reseed(model), algorithm=algorithm, final=True)
             records = tuple(_record(runner, False) for runner in field)
         best = yield from self._finish(field, model, rule)
+        if best is None and contest.leader is not None:
+            # Stopped before all rows were read once: the heats' best is what there is.
+            return _stopped(contest, contest.leader, records)
         if best is None:
             return Fitted(family, contest.n_components, None, None, (), records)
         ordered = best.in_order()
@@ -216,7 +226,7 @@ class Candidates:
             (appraisal,) = yield [Appraise(ordered.mixture)]
         except Stop as stop:
             ordered = ordered.ended(stop.reason)
-            appraisal = _hasty(ordered.statistics)
+            appraisal = _hasty(ordered.statistics, algorithm.by_likelihood)
         degenerate = find_degenerate(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows)
         return Fitted(family, contest.n_components, ordered, appraisal, degenerate, records)
 
@@ -234,7 +244,8 @@ class Candidates:
                 return outcome.ended(Reason.PRUNED)
             if best.finished:
                 return outcome
-            (end,) = yield from together([em(outcome, model, rule, self._reseed(model))])
+            climb = self.recipe.algorithm.finish
+            (end,) = yield from together([climb(outcome, model, rule, self._reseed(model))])
             field[field.index(best)] = replace(best, outcome=end or outcome.ended(Reason.INTERRUPTED), finished=True)
 
 
@@ -255,10 +266,17 @@ def _record(runner: Runner, on_sample: bool) -> StartRecord:
     return StartRecord(runner.kind, outcome.objective, outcome.passes, outcome.reason.value, on_sample)
 
 
-def _hasty(statistics: Statistics) -> Appraisal:
-    """Return what the last pass already told, for a fit that was stopped: no entropies."""
-    mass = statistics.mass
-    return Appraisal(statistics.log_likelihood, math.nan, math.nan, mass, statistics.kish, mass)
+def _stopped(contest: Contest, leader: Outcome, records: tuple[StartRecord, ...]) -> Fitted:
+    """Return a candidate that is known on the row sample only: its likelihood of all rows is not."""
+    ordered = leader.in_order().ended(Reason.INTERRUPTED)
+    appraisal = replace(_hasty(ordered.statistics, False), log_likelihood=math.nan)
+    return Fitted(contest.family, contest.n_components, ordered, appraisal, (), records)
+
+
+def _hasty(statistics: Statistics, by_likelihood: bool) -> Appraisal:
+    """Return what the last pass already told, for a fit that was stopped: no entropies, of labels no likelihood."""
+    mass, log_likelihood = statistics.mass, statistics.log_likelihood if by_likelihood else math.nan
+    return Appraisal(log_likelihood, math.nan, math.nan, mass, statistics.kish, mass)
 
 
 def _spurious(outcome: Outcome, model: Model) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from gaussmix.engine.evaluator import Evaluator, is_sampled
+from gaussmix.fitting.interrupt import Interrupts
 from gaussmix.fitting.method import Conversation, Ending, Method
 from gaussmix.fitting.stopping import Reason
 
@@ -29,44 +30,50 @@ class Progress:
     total: int
 
 
-def advance(conversation: Conversation[Ending], evaluator: Evaluator) -> Progress:
-    """Read once; answer the methods that are asking.
-
-    Those that ask only for the row sample go first, for its reads cost little: so nobody waits in a read of all rows.
-    """
-    asking = conversation.asking
-    chosen = [i for i, requests in asking.items() if all(is_sampled(request) for request in requests)] or list(asking)
-    requests = [request for index in chosen for request in asking[index]]
-    answers = evaluator.answer(requests)
-    for index in chosen:
-        count = len(asking[index])
-        mine, answers = answers[:count], answers[count:]
-        conversation.tell(index, mine)
-    return Progress(evaluator.reads, len(conversation.asking), len(conversation.results))
-
-
-def run(
-    methods: Sequence[Method[Ending]],
-    evaluator: Evaluator,
-    watch: Callable[[Progress], None] | None = None,
-) -> list[Ending | None]:
-    """Advance `methods` until all have ended; an interrupt ends them with the best they have.
+@final
+class Driver:
+    """Advances methods until they have ended; an interrupt ends them, and all that come later, with the best they have.
 
     Parameters
     ----------
-    methods : sequence of Method
-        Driven together, so that one read answers all of them.
     evaluator : Evaluator
-        Answers their requests.
+        Answers requests.
     watch : callable, optional
         Told after every read how far the drive is.
     """
-    conversation = Conversation(methods)
-    try:
-        while conversation.asking:
-            progress = advance(conversation, evaluator)
-            if watch is not None:
-                watch(progress)
-    except KeyboardInterrupt:
-        conversation.stop_all(Reason.INTERRUPTED)
-    return conversation.results
+
+    def __init__(self, evaluator: Evaluator, watch: Callable[[Progress], None] | None = None) -> None:
+        self._evaluator = evaluator
+        self._watch = watch
+        self.interrupted = False
+
+    def run(self, methods: Sequence[Method[Ending]]) -> list[Ending | None]:
+        """Drive `methods` together, so that one read answers all of them; return their results in order."""
+        conversation = Conversation(methods)
+        try:
+            with Interrupts() as interrupts:
+                while conversation.asking and not self.interrupted:
+                    self._advance(conversation, interrupts)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        if self.interrupted:
+            conversation.stop_all(Reason.INTERRUPTED)
+        return conversation.results
+
+    def _advance(self, conversation: Conversation[Ending], interrupts: Interrupts) -> None:
+        """Read once; answer the methods that are asking.
+
+        Those that ask only for the row sample go first, for its reads cost little: nobody waits in a read of all rows.
+        """
+        asking = conversation.asking
+        chosen = [i for i, requests in asking.items() if all(is_sampled(request) for request in requests)]
+        chosen = chosen or list(asking)
+        requests = [request for index in chosen for request in asking[index]]
+        with interrupts.allowed():
+            answers = self._evaluator.answer(requests)
+        for index in chosen:
+            count = len(asking[index])
+            mine, answers = answers[:count], answers[count:]
+            conversation.tell(index, mine)
+        if self._watch is not None:
+            self._watch(Progress(self._evaluator.reads, len(asking), len(conversation.results)))

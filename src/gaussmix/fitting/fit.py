@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self, final
@@ -12,10 +13,10 @@ from gaussmix.covariance import Family
 from gaussmix.covariance.regularization import PseudoObservations, Regularization
 from gaussmix.data.source import Source
 from gaussmix.engine.assignment import Assignment
-from gaussmix.engine.evaluator import Evaluator
+from gaussmix.engine.evaluator import Appraise, Evaluator
 from gaussmix.errors import EmptyDataError, FitError, MissingValuesError, ScaleError, TooFewRowsError
 from gaussmix.fitting.candidate import Candidates, Fitted, Recipe
-from gaussmix.fitting.drive import run
+from gaussmix.fitting.drive import Driver
 from gaussmix.fitting.em import begin
 from gaussmix.fitting.maximize import Collapsed, Died
 from gaussmix.fitting.result import FitResult
@@ -98,6 +99,9 @@ class Ground:
         outcome, appraisal, summary = fitted.outcome, fitted.appraisal, self.evaluator.summary
         if outcome is None or appraisal is None:
             raise self._no_mixture(fitted)
+        if math.isnan(appraisal.log_likelihood) and not self.candidates.recipe.algorithm.by_likelihood:
+            # It was stopped, and the passes until then were about labels.
+            (appraisal,) = self.evaluator.answer([Appraise(outcome.mixture)])
         names = self.evaluator.source.feature_names
         return FitResult(
             outcome.mixture.renamed(fitted.family.name, names),
@@ -172,7 +176,7 @@ def given_start(start: Mixture | Assignment, n_components: int, structure: Famil
     if isinstance(start, Mixture):
         return start
     try:
-        (mixture,) = run([begin(start, n_components, model)], ground.evaluator)
+        (mixture,) = Driver(ground.evaluator).run([begin(start, n_components, model)])
     except (Died, Collapsed) as error:
         raise TooFewRowsError(
             f"the start leaves a component without rows or spread ({error}); give each of them several different rows"
@@ -194,7 +198,7 @@ def _require_rows(evaluator: Evaluator, names: Sequence[str]) -> None:
         raise EmptyDataError(f"{where}: found {read}; at least one row with a weight above 0 is needed")
     for counts, what in ((summary.missing, "missing"), (summary.infinite, "infinite")):
         if counts.any():
-            listed = ", ".join(f"{names[i]} ({counts[i]})" for i in np.flatnonzero(counts))
+            listed = ", ".join(f"{names[int(i)]} ({counts[i]})" for i in np.flatnonzero(counts))
             cure = (
                 'drop such rows with missing="drop" (--missing drop), or fill them in'
                 if what == "missing"
@@ -206,7 +210,7 @@ def _require_rows(evaluator: Evaluator, names: Sequence[str]) -> None:
     with np.errstate(invalid="ignore"):
         wrong = ~(largest < _LARGEST) | ~np.isfinite(spread) | ((largest > 0.0) & (largest < _SMALLEST))
     if wrong.any():
-        listed = ", ".join(f"{names[i]} (up to {largest[i]:.3g})" for i in np.flatnonzero(wrong))
+        listed = ", ".join(f"{names[int(i)]} (up to {largest[i]:.3g})" for i in np.flatnonzero(wrong))
         raise ScaleError(
             f"{where}: values of {listed} are outside the range {_SMALLEST:g} to {_LARGEST:g} in which float64 can "
             "square them; multiply the column by a constant"

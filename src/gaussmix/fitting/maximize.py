@@ -53,6 +53,8 @@ class Model:
         Whether it is fitted to the row sample instead of all rows.
     small : bool
         Whether several passes may be asked for at once.
+    assignment : Assignment
+        How rows are shared out.
     """
 
     structure: Structure
@@ -61,23 +63,24 @@ class Model:
     precision: float
     sampled: bool = False
     small: bool = False
+    assignment: Assignment = SOFT
 
     def expectation(
         self,
         mixture: Mixture,
         *,
-        assignment: Assignment = SOFT,
+        assignment: Assignment | None = None,
         anchors: Array | None = None,
         anchored: bool = False,
     ) -> Expectation:
-        """Return the request for the statistics that the M-step needs."""
+        """Return the request for the statistics that the M-step needs; shared out in another way where one is given."""
         structure = self.structure
         return Expectation(
             mixture,
             structure.moment,
             self.precision,
             structure.axis_equivariant,
-            assignment,
+            assignment or self.assignment,
             anchors,
             anchored,
             self.sampled,
@@ -115,8 +118,7 @@ class Model:
         # Scatters beyond float64 (columns 1e100 apart in one rotation) overflow on the way; the determinants tell.
         with np.errstate(all="ignore"):
             try:
-                prepared = self.regularization.prepare(scatter)
-                spread = self.regularization.finish(self.structure.estimate(prepared, previous))
+                spread = self.structure.estimate(self.regularization.prepare(scatter), previous)
             except np.linalg.LinAlgError as error:
                 raise Collapsed(str(error)) from error
             if not (np.isfinite(spread.arrays).all() and np.isfinite(spread.log_determinants()).all()):

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-from gaussmix.fitting.em import Reseed, em
+from gaussmix.fitting.algorithm import EM, Algorithm
+from gaussmix.fitting.em import Reseed
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
 from gaussmix.fitting.starts.start import Start
@@ -44,7 +45,13 @@ class Runner:
 
 
 def race(
-    runners: Sequence[Runner], model: Model, rule: StoppingRule, reseed: Reseed | None = None, *, final: bool = False
+    runners: Sequence[Runner],
+    model: Model,
+    rule: StoppingRule,
+    reseed: Reseed | None = None,
+    *,
+    algorithm: Algorithm = EM,
+    final: bool = False,
 ) -> Method[list[Runner]]:
     """Run every start for a few passes, then the best and the favourites until the rule is met.
 
@@ -56,7 +63,7 @@ def race(
         All of them, in the order given, with how they ended; those that others outran say so.
     """
     heat = replace(rule, max_passes=min(_HEAT_PASSES, rule.max_passes))
-    first = yield from together([em(runner.start, model, heat, reseed) for runner in runners])
+    first = yield from together([algorithm.explore(runner.start, model, heat, reseed) for runner in runners])
     field = [replace(r, outcome=outcome, finished=final) for r, outcome in zip(runners, first, strict=True)]
     going = [i for i, runner in enumerate(field) if _unfinished(runner.outcome)]
     going.sort(key=lambda i: -_objective(field[i].outcome))
@@ -64,7 +71,7 @@ def race(
     if rule.max_passes > heat.max_passes and chosen:
         order = sorted(chosen)
         starts = [outcome for i in order if (outcome := field[i].outcome) is not None]
-        ends = yield from together([em(start, model, rule, reseed) for start in starts])
+        ends = yield from together([algorithm.finish(start, model, rule, reseed) for start in starts])
         for i, end in zip(order, ends, strict=True):
             field[i] = replace(field[i], outcome=end or field[i].outcome)
         for i in set(going) - chosen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -46,7 +47,8 @@ class FitResult:
     reason : str
         Why it stopped.
     trace : tuple of float
-        Objective (log-likelihood less the regularization's penalty) at every pass of the returned start.
+        Objective at every pass of the returned start: log-likelihood less the regularization's penalty; with "cem" the
+        classification log-likelihood less it; with "sem" the first passes, with drawn labels, may fall.
     remaining : float
         Estimate of the log-likelihood per row that more passes would have gained.
     starts : tuple of StartRecord
@@ -124,8 +126,8 @@ class FitResult:
         self.mixture.save(path, facts=self.summary())
 
     def summary(self) -> dict[str, Any]:
-        """JSON-ready facts of the fit, without the mixture's arrays."""
-        return {
+        """JSON-ready facts of the fit, without the mixture's arrays; None for what an interrupted fit does not know."""
+        facts = {
             "structure": self.mixture.structure,
             "n_components": self.mixture.n_components,
             "requested": self.requested,
@@ -148,6 +150,10 @@ class FitResult:
             "degenerate": self.degenerate,
             "warnings": list(self.warnings),
             **self.facts,
+        }
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in facts.items()
         }
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from gaussmix import criteria
 from gaussmix.covariance import Family
 from gaussmix.engine.evaluator import appraise_source
 from gaussmix.fitting.candidate import Contest, Fitted
-from gaussmix.fitting.drive import Progress, run
+from gaussmix.fitting.drive import Driver, Progress
 from gaussmix.fitting.fit import Ground, infeasible
 from gaussmix.fitting.method import Ending, Method
 from gaussmix.fitting.result import FitResult
@@ -142,8 +142,9 @@ class _Grid:
         self._ground = ground
         self._pairs = [pair for pair in pairs if ground.feasible(pair[1])]
         self._criterion = criterion
-        self._prune = prune and criterion in criteria.PENALISED
-        self._watch = watch
+        tells = criterion in criteria.PENALISED and ground.candidates.recipe.algorithm.by_likelihood
+        self._prune = prune and tells  # an objective of labels says little of how far the criterion can come
+        self._driver = Driver(ground.evaluator, watch)
         self._n = ground.evaluator.summary.weight
 
     def fit(self) -> dict[Key, Fitted]:
@@ -152,6 +153,8 @@ class _Grid:
         enter = self._ground.candidates.entered
         contests = self._heats([enter(family, k, 0, few) for family, k in self._pairs])
         for number in range(_ROUNDS):
+            if self._driver.interrupted:
+                break
             contests |= self._suggested(contests, few if number == 0 else None)
         order = sorted(contests, key=lambda key: self._estimate(contests[key]))
         favourites = order[:_FAVOURITES] if self._prune else order
@@ -160,7 +163,7 @@ class _Grid:
         return fitted | self._finals(contests, [key for key in order if key not in fitted], best)
 
     def _run(self, methods: Mapping[Key, Method[Ending]]) -> dict[Key, Ending]:
-        ended = run(list(methods.values()), self._ground.evaluator, self._watch)
+        ended = self._driver.run(list(methods.values()))
         return {key: end for key, end in zip(methods, ended, strict=True) if end is not None}
 
     def _heats(self, contests: Sequence[Contest]) -> dict[Key, Contest]:

@@ -14,17 +14,21 @@ then saves nearly all of the second product, which would otherwise cost as much 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import final
+from collections.abc import Callable
+from typing import Any, TypeVar, final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussmix._linalg import Array, pack, unpack
+from gaussmix._linalg import Array, unpack
 from gaussmix.covariance import Moment
 from gaussmix.engine.kernels import centred, stages
 from gaussmix.engine.kernels.kernel import Sums
 from gaussmix.engine.kernels.scratch import Columns, aligned, aligned_copy
 from gaussmix.engine.plan import Form, Plan
+
+Made = TypeVar("Made")
 
 NEGLIGIBLE = 2.0**-75  # of a row's largest responsibility: far below the rounding errors of any sum it enters
 _BLOCK_NUMBERS = 1 << 15  # float64 numbers of features and log densities in one block: 256 KB
@@ -33,6 +37,19 @@ _PANEL = 16  # features per panel
 _WHITENED_FROM = 48  # features from which BLAS whitens faster than the compiled loops
 _TILE_NUMBERS = 3072  # float64 numbers of deviations that stay in the first-level cache: 24 KB
 _DENSE = 0.3  # share of responsibilities that are not negligible from which gathering does not pay
+
+
+# What a route makes of a plan's large arrays, shared by all segments of the pass; where segments are short, making it
+# anew for each of them would take as long as the rows.
+_PREPARED: WeakKeyDictionary[Plan, Any] = WeakKeyDictionary()
+
+
+def _prepared(plan: Plan, make: Callable[[Plan], Made]) -> Made:
+    """Return what `make` returns for `plan`, made once; a plan only ever takes one route."""
+    made = _PREPARED.get(plan)
+    if made is None:
+        made = _PREPARED[plan] = make(plan)
+    return made
 
 
 class Route(ABC):
@@ -119,7 +136,7 @@ class _Gathered:
         if self.pooled:
             sums.pooled[:] += self.moments[0]
         elif moment is Moment.FULL:
-            sums.totals[:, 1 + d :] += pack(self.moments)
+            stages.add_lower(self.moments, sums.totals)
         else:
             squares = np.diagonal(self.moments, axis1=1, axis2=2)
             sums.totals[:, 1 + d :] += squares.sum(axis=1, keepdims=True) if moment is Moment.TRACE else squares
@@ -194,13 +211,7 @@ class Panels(Route):
         self.block_rows = 256
         self._rows = _Rows(plan)
         self._offsets = plan.natural[:, :1]
-        triangles = np.tril(unpack(plan.natural[:, 1 + d :], d))
-        self._panels: list[tuple[int, Array, Array]] = []
-        for low in range(0, d, _PANEL):
-            high = min(low + _PANEL, d)
-            factor = triangles[:, low:high, :high].reshape(-1, high).T
-            linear = np.ascontiguousarray(plan.natural[:, 1 + low : 1 + high])
-            self._panels.append((low, aligned_copy(factor), linear))
+        self._panels = _prepared(plan, _panels)
         self._scratch = aligned(self.block_rows * k * _PANEL)
         self._x: NDArray[np.floating] = np.empty((0, d))
         self._z = self._x
@@ -296,10 +307,7 @@ class Whitened(Route):
         self.block_rows = 256
         self._plan = plan
         self._rows = _Rows(plan)
-        whiteners = plan.whiteners
-        if whiteners.ndim < 3:
-            whiteners = _diagonals(whiteners, d)[:, :, None] * np.eye(d)
-        self._factors = aligned_copy(np.swapaxes(whiteners, 1, 2))
+        self._factors = _prepared(plan, _transposed_whiteners)
         self._width = max(_PANEL, d // 4)
         self._z = np.empty((0, d))
         self._scratch = aligned(2, self.block_rows, d)
@@ -333,6 +341,30 @@ def _block_rows(numbers: int, least: int) -> int:
     An odd multiple of 64: at multiples of 512 rows the columns of a block would fall on the same lines of the cache.
     """
     return min(2048, max(least, _BLOCK_NUMBERS // numbers)) // 128 * 128 + 64
+
+
+def _panels(plan: Plan) -> list[tuple[int, Array, Array]]:
+    """Cut the quadratic and linear parameters into panels of features.
+
+    For each: its first feature; the columns of all components' triangles side by side, (features, K times width); and
+    linear parameters (K, width).
+    """
+    d = plan.n_features
+    triangles = np.tril(unpack(plan.natural[:, 1 + d :], d))
+    panels: list[tuple[int, Array, Array]] = []
+    for low in range(0, d, _PANEL):
+        high = min(low + _PANEL, d)
+        factor = triangles[:, low:high, :high].reshape(-1, high).T
+        panels.append((low, aligned_copy(factor), np.ascontiguousarray(plan.natural[:, 1 + low : 1 + high])))
+    return panels
+
+
+def _transposed_whiteners(plan: Plan) -> Array:
+    """Return inverse factors (G, D, D), upper triangular."""
+    whiteners, d = plan.whiteners, plan.n_features
+    if whiteners.ndim < 3:
+        whiteners = _diagonals(whiteners, d)[:, :, None] * np.eye(d)
+    return aligned_copy(np.swapaxes(whiteners, 1, 2))
 
 
 def _diagonals(whiteners: Array, n_features: int) -> Array:

@@ -211,3 +211,15 @@ def gather(
                     scaled[i] = root * deviation
                 at += 1
         counts[k] = at
+
+
+@exact
+def add_lower(matrices: Array, totals: Array) -> None:
+    """Add the lower triangles of `matrices` (K, D, D), in packed order, to `totals` (K, 1 + D + D(D+1)/2)."""
+    for k in range(matrices.shape[0]):
+        at = 1 + matrices.shape[1]
+        for i in range(matrices.shape[1]):
+            row = matrices[k, i]
+            for j in range(i + 1):
+                totals[k, at + j] += row[j]
+            at += i + 1

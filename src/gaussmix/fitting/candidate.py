@@ -218,7 +218,7 @@ class Candidates:
         best = yield from self._finish(field, model, rule)
         if best is None and contest.leader is not None:
             # Stopped before all rows were read once: the heats' best is what there is.
-            return _stopped(contest, contest.leader, records)
+            return self._stopped(contest, contest.leader, records)
         if best is None:
             return Fitted(family, contest.n_components, None, None, (), records)
         ordered = best.in_order()
@@ -229,6 +229,14 @@ class Candidates:
             appraisal = _hasty(ordered.statistics, algorithm.by_likelihood)
         degenerate = find_degenerate(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows)
         return Fitted(family, contest.n_components, ordered, appraisal, degenerate, records)
+
+    def _stopped(self, contest: Contest, leader: Outcome, records: tuple[StartRecord, ...]) -> Fitted:
+        """Return a candidate of which only the heats are known: what a sample said is scaled up to all rows."""
+        ordered = leader.in_order().ended(Reason.INTERRUPTED)
+        scale = self.evaluator.summary.weight / ordered.statistics.weight
+        hasty = _hasty(ordered.statistics, self.recipe.algorithm.by_likelihood)
+        appraisal = replace(hasty, log_likelihood=hasty.log_likelihood * scale)
+        return Fitted(contest.family, contest.n_components, ordered, appraisal, (), records)
 
     def _reseed(self, model: Model) -> Reseed:
         return lambda mixture, dead: self.seeds.reseed(model, mixture, dead)
@@ -264,13 +272,6 @@ def _record(runner: Runner, on_sample: bool) -> StartRecord:
     if outcome is None:
         return StartRecord(runner.kind, float("-inf"), 0, Reason.INTERRUPTED.value, on_sample)
     return StartRecord(runner.kind, outcome.objective, outcome.passes, outcome.reason.value, on_sample)
-
-
-def _stopped(contest: Contest, leader: Outcome, records: tuple[StartRecord, ...]) -> Fitted:
-    """Return a candidate that is known on the row sample only: its likelihood of all rows is not."""
-    ordered = leader.in_order().ended(Reason.INTERRUPTED)
-    appraisal = replace(_hasty(ordered.statistics, False), log_likelihood=math.nan)
-    return Fitted(contest.family, contest.n_components, ordered, appraisal, (), records)
 
 
 def _hasty(statistics: Statistics, by_likelihood: bool) -> Appraisal:

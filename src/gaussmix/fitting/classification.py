@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gaussmix.engine.assignment import Hard, Sampled
 from gaussmix.engine.evaluator import Request
 from gaussmix.fitting.degeneracy import find_degenerate
-from gaussmix.fitting.em import RESEEDS, Reseed, em, improve
+from gaussmix.fitting.em import Reseed, em, improve
 from gaussmix.fitting.maximize import Collapsed, Died, Model
 from gaussmix.fitting.method import Method, Outcome
 from gaussmix.fitting.starts.start import Start
@@ -62,7 +61,8 @@ def sem(
     with the highest (penalised) log-likelihood among those evaluated. There is no averaging, since components may
     change places on the way. A row's whole weight goes by one lot.
 
-    Components that drew too few rows for their covariance are put on new rows a few times; then the wandering ends.
+    Where a component drew too few rows for its covariance, the next labels are drawn under the best mixture again, for
+    the likelihood of a component without volume has no bound. Dead components are left to EM.
 
     Parameters
     ----------
@@ -80,13 +80,13 @@ def sem(
     """
     walk = _Walk(model)
     try:
-        yield from walk.wander(start, min(PASSES_BY_LOT, max_passes // 2), seed, reseed)
+        yield from walk.wander(start, min(PASSES_BY_LOT, max_passes // 2), seed)
         rest = replace(rule, max_passes=min(rule.max_passes, max_passes - len(walk.trace)))
         end = yield from em(start if walk.best is None else walk.best[0], model, rest, reseed)
     except Stop as stop:
         return walk.outcome(stop.reason)
-    segments = {*walk.segments, *(len(walk.trace) + position for position in end.segments)}
-    return replace(end, trace=(*walk.trace, *end.trace), segments=tuple(sorted(segments)))
+    segments = (0, *(len(walk.trace) + position for position in end.segments)) if walk.trace else end.segments
+    return replace(end, trace=(*walk.trace, *end.trace), segments=segments)
 
 
 @final
@@ -96,39 +96,31 @@ class _Walk:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._objective = -math.inf
-        self._reseeds = 0
         self.best: tuple[Mixture, Statistics] | None = None
         self.trace: list[float] = []
-        self.segments: list[int] = []
 
     def wander(
-        self, start: Start | Mixture | Outcome, passes: int, seed: int, reseed: Reseed | None
+        self, start: Start | Mixture | Outcome, passes: int, seed: int
     ) -> Generator[Sequence[Request], list[Any], None]:
-        """Make so many passes, fewer where components can neither be kept nor be put on new rows."""
-        here: Mixture | None = None
-        for number in range(passes):
+        """Make so many passes; none of a single component, or where the start has no mixture."""
+        try:
+            here = self._mixture(start)
+        except Collapsed:
+            return
+        for number in range(passes if here.n_components > 1 else 0):
             try:
-                here = self._begin(start) if here is None else here
-                if here.n_components == 1:
-                    return
                 here = yield from self._step(here, Sampled(seed, number))
-            except Collapsed:
-                return
-            except Died as died:
-                here = None if here is None else self._revived(here, died.components, reseed)
-                if here is None:
-                    return
+            except (Collapsed, Died):
+                here = here if self.best is None else self.best[0]
 
     def outcome(self, reason: Reason) -> Outcome:
         """Return the best mixture met; raise `Stop` where there is none yet."""
         if self.best is None:
             raise Stop(reason)
         mixture, statistics = self.best
-        trace, segments = tuple(self.trace), tuple(self.segments)
-        return Outcome(mixture, statistics, self._objective, reason, trace, segments, math.inf)
+        return Outcome(mixture, statistics, self._objective, reason, tuple(self.trace), (0,), math.inf)
 
-    def _begin(self, start: Start | Mixture | Outcome) -> Mixture:
-        self.segments.append(0)
+    def _mixture(self, start: Start | Mixture | Outcome) -> Mixture:
         if isinstance(start, Start):
             return start.mixture(self._model)
         mixture = start.mixture if isinstance(start, Outcome) else start
@@ -136,23 +128,16 @@ class _Walk:
 
     def _step(self, here: Mixture, lots: Sampled) -> Generator[Sequence[Request], list[Any], Mixture]:
         """Evaluate a mixture and return the next one."""
-        request = self._model.expectation(here, assignment=lots)
+        model = self._model
+        request = model.expectation(here, assignment=lots)
         (statistics,) = yield [request]
-        objective = self._model.objective(statistics, here)
+        objective = model.objective(statistics, here)
         self.trace.append(objective)
         if objective > self._objective:
             self.best, self._objective = (here, statistics), objective
-        following = yield from improve(request, statistics, self._model)
-        # A component of few rows has next to no volume: its likelihood would be the highest met, and spurious.
-        model, mass, kish = self._model, statistics.mass, statistics.kish_rows
+        following = yield from improve(request, statistics, model)
+        mass, kish = statistics.mass, statistics.kish_rows
         thin = find_degenerate(following, model.structure, model.regularization, mass, kish)
         if thin:
             raise Died(np.array([each.component for each in thin]))
         return following
-
-    def _revived(self, here: Mixture, dead: NDArray[np.int64], reseed: Reseed | None) -> Mixture | None:
-        if reseed is None or self._reseeds == RESEEDS or len(dead) == here.n_components:
-            return None
-        self._reseeds += 1
-        self.segments.append(len(self.trace))
-        return reseed(here, dead)

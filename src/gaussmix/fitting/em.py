@@ -21,7 +21,7 @@ from gaussmix.fitting.stopping import Reason, Settling, Stop, StoppingRule, roun
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
-RESEEDS = 3  # times that dead components get new rows before they are left out
+_RESEEDS = 3  # times that dead components get new rows before they are left out
 _MONOTONE = 1e-12  # relative fall of the objective that rounding may cause
 _LEAST_AT_ONCE, _MOST_AT_ONCE = 8, 128
 
@@ -178,7 +178,7 @@ class _Run:
             return False
         self._segments.append(len(self._trace))
         self._settling = Settling(self._rule)
-        fresh = reseed(mixture, dead) if reseed is not None and self._reseeds < RESEEDS else None
+        fresh = reseed(mixture, dead) if reseed is not None and self._reseeds < _RESEEDS else None
         if fresh is not None:
             self._reseeds += 1
             self.here = fresh

@@ -147,6 +147,11 @@ class Ground:
                 f"{fitted.n_components - left} of {fitted.n_components} components lost all their rows and were "
                 f"left out; use {left} components or another start"
             )
+        if outcome.reason is Reason.INTERRUPTED:
+            messages.append(
+                "interrupted: what is told of the fit is what was known by then, in part from a sample of the rows; "
+                "fit again to the end before you rely on it"
+            )
         if outcome.reason is Reason.MAX_PASSES:
             messages.append(
                 f"not converged after {outcome.passes} passes (about {outcome.remaining:.2g} log-likelihood per row "

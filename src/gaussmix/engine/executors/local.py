@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 from typing import Any, TypeVar, final
 
 from gaussmix._validation import positive_integer
@@ -56,13 +57,22 @@ class LocalEngine:
         if self.threads == 1 or len(items) < 2:
             return [work(item) for item in items]
 
-        def share(first: int) -> list[Mapped]:
-            return [work(item) for item in items[first :: self.threads]]
-
         results: list[Any] = [None] * len(items)
+        stopped = Event()
+
+        def share(first: int) -> None:
+            for i in range(first, len(items), self.threads):
+                if stopped.is_set():
+                    return
+                results[i] = work(items[i])
+
         with ThreadPoolExecutor(self.threads, thread_name_prefix="gaussmix") as pool:
-            for first, mine in enumerate(pool.map(share, range(self.threads))):
-                results[first :: self.threads] = mine
+            try:
+                list(pool.map(share, range(self.threads)))
+            except BaseException:
+                # Leaving the pool waits for its threads: an interrupt must not wait for all that was to be done.
+                stopped.set()
+                raise
         return results
 
     def map(self, work: Callable[[Chunk], Mapped], source: Source, rows: int) -> Iterator[Mapped]:

@@ -19,10 +19,13 @@ from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.expectation import ExpectationFold
 from gaussmix.engine.kernels import choose as choosing
 from gaussmix.engine.kernels import numba as compiled
+from gaussmix.engine.kernels.centring import Centred
+from gaussmix.engine.kernels.gathering import Panels, Whitened
 from gaussmix.engine.kernels.kernel import Sums
 from gaussmix.engine.kernels.numba import NumbaKernel
 from gaussmix.engine.kernels.numpy import NumpyKernel
-from gaussmix.engine.kernels.routes import Centred, Panels, Products, Whitened, route
+from gaussmix.engine.kernels.products import Products
+from gaussmix.engine.kernels.routes import route
 from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.summary import Pilot
 from gaussmix.errors import SlowKernelWarning

@@ -40,6 +40,31 @@ def products(z: Array, packed: Array) -> None:
 
 
 @exact
+def fill(x: NDArray[np.floating], origin: Array, units: Array, features: Array) -> None:
+    """Write the features (1 + D + S, rows) of the rows x (rows, D): 1, columns, and S second moments of each row.
+
+    S is D(D+1)/2 for all products, D for squares, 1 for their sum, 0 for none.
+    """
+    n_features = x.shape[1]
+    z, second = features[1 : n_features + 1], features[n_features + 1 :]
+    for n in range(x.shape[0]):
+        features[0, n] = 1.0
+    columns(x, origin, units, z)
+    if second.shape[0] == n_features * (n_features + 1) // 2:
+        products(z, second)
+    elif second.shape[0] == n_features:
+        for i in range(n_features):
+            for n in range(x.shape[0]):
+                second[i, n] = z[i, n] * z[i, n]
+    elif second.shape[0] == 1:
+        for n in range(x.shape[0]):
+            second[0, n] = 0.0
+        for i in range(n_features):
+            for n in range(x.shape[0]):
+                second[0, n] += z[i, n] * z[i, n]
+
+
+@exact
 def exponentiate(values: Array, top: Array, total: Array) -> bool:
     """Replace log densities `values` (K, rows) by their exponentials relative to the row's largest.
 

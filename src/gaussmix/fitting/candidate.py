@@ -184,13 +184,13 @@ class Candidates:
         sampled = self.evaluator.sample is not self.evaluator
         return Contest(family, n_components, self.model(family), runners, sampled)
 
-    def heats(self, contest: Contest) -> Method[Contest]:
+    def heats(self, contest: Contest, bar: float = -math.inf) -> Method[Contest]:
         """Race those that have not run yet by a looser rule, on the row sample where that is not all rows.
 
-        Where others have run before, their best is the bar.
+        There may be a bar to reach, an objective; where others have run before, their best is one.
         """
         model, rule = contest.model, self.recipe.rule
-        bar = -math.inf if contest.leader is None else contest.leader.objective
+        bar = bar if contest.leader is None else max(bar, contest.leader.objective)
         rule = StoppingRule(max(_HEAT_TOL, rule.tol), min(_HEAT_PASSES, rule.max_passes), bar)
         if contest.sampled:
             model = replace(model, sampled=True, small=can_climb(model.regularization, self.evaluator.sample.summary))

@@ -8,7 +8,6 @@ from typing import final
 
 import numpy as np
 
-from gaussmix._linalg import Array
 from gaussmix.covariance import Family, Moment
 from gaussmix.fitting.candidate import Contest
 from gaussmix.fitting.maximize import Model
@@ -18,6 +17,7 @@ from gaussmix.fitting.starts.start import Start
 
 Key = tuple[str, int]
 
+_MOST_SPLITS = 8
 _APART = 0.8  # standard deviations along its widest axis by which the halves of a component are moved
 
 
@@ -59,9 +59,9 @@ class Neighbours:
         if other is not None and (groups := self._groups(other)) is not None:
             yield Runner("other structure", groups)
         if (fewer := self._groups((family.name, k - 1))) is not None:
-            heaviest, widest = int(fewer.mass.argmax()), int(_sizes(fewer).argmax())
-            for component in {heaviest, widest}:
-                yield Runner("split", split(fewer, component))
+            spreads = np.trace(fewer.scatters, axis1=1, axis2=2)
+            for component in np.argsort(-spreads)[:_MOST_SPLITS]:
+                yield Runner("split", split(fewer, int(component)))
         if (more := self._groups((family.name, k + 1))) is not None:
             yield Runner("merged", merge(more, *closest(more)))
 
@@ -128,7 +128,3 @@ def closest(groups: Start) -> tuple[int, int]:
     np.fill_diagonal(distances, np.inf)
     first, second = np.unravel_index(distances.argmin(), distances.shape)
     return int(first), int(second)
-
-
-def _sizes(groups: Start) -> Array:
-    return np.trace(groups.scatters, axis1=1, axis2=2) / groups.mass

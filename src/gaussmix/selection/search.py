@@ -20,6 +20,7 @@ from gaussmix.selection.neighbours import Key, Neighbours
 from gaussmix.selection.table import ELIGIBLE, Row, Table, best_row
 
 _FIRST_STARTS = 3  # of every candidate; the rest is for those that may come near the best
+_PIONEERS = ("EEE", "VVV", "E", "V")  # fitted first, so that the rest has something to be measured by
 _ROUNDS = 2  # of suggestions between neighbours
 _FAVOURITES = 1  # fitted to the end first, so that the others have something to be measured by
 
@@ -150,8 +151,7 @@ class _Grid:
     def fit(self) -> dict[Key, Fitted]:
         """Fit every candidate for which there are enough distinct rows."""
         few = _FIRST_STARTS if self._prune else None
-        enter = self._ground.candidates.entered
-        contests = self._heats([enter(family, k, 0, few) for family, k in self._pairs])
+        contests = self._first_heats(few)
         for number in range(_ROUNDS):
             if self._driver.interrupted:
                 break
@@ -166,9 +166,19 @@ class _Grid:
         ended = self._driver.run(list(methods.values()))
         return {key: end for key, end in zip(methods, ended, strict=True) if end is not None}
 
-    def _heats(self, contests: Sequence[Contest]) -> dict[Key, Contest]:
+    def _first_heats(self, few: int | None) -> dict[Key, Contest]:
+        """Race the first starts of every candidate; where there is a best, of a few structures before the others."""
+        entered = [self._ground.candidates.entered(family, k, 0, few) for family, k in self._pairs]
+        pioneers = [contest for contest in entered if not self._prune or contest.family.name in _PIONEERS] or entered
+        contests = self._heats(pioneers, {})
+        best = min((self._estimate(contest) for contest in contests.values()), default=math.inf)
+        rest = [contest for contest in entered if contest not in pioneers]
+        bars = {_key(each): self._bar(each.family, each.n_components, best, each) for each in rest}
+        return contests | self._heats(rest, bars)
+
+    def _heats(self, contests: Sequence[Contest], bars: Mapping[Key, float]) -> dict[Key, Contest]:
         heats = self._ground.candidates.heats
-        return self._run({(each.family.name, each.n_components): heats(each) for each in contests})
+        return self._run({_key(each): heats(each, bars.get(_key(each), -math.inf)) for each in contests})
 
     def _suggested(self, contests: Mapping[Key, Contest], held_back: int | None) -> dict[Key, Contest]:
         """Race what neighbours suggest, and starts held back so far; of candidates that may come near the best."""
@@ -182,7 +192,7 @@ class _Grid:
                 continue
             more = () if held_back is None else enter(family, k, held_back).field
             again.append(replace(contest, field=(*contest.field, *more, *neighbours.suggestions(key))))
-        return self._heats(again)
+        return self._heats(again, {})
 
     def _finals(self, contests: Mapping[Key, Contest], keys: Sequence[Key], best: float) -> dict[Key, Fitted]:
         methods: dict[Key, Method[Fitted]] = {}
@@ -239,6 +249,10 @@ def _selected(
         ground.result(first)
         raise AssertionError("unreachable: a candidate without a mixture has no result")
     return Selection(results[best.structure, best.n_components], Table(tuple(rows)), criterion, results)
+
+
+def _key(contest: Contest) -> Key:
+    return contest.family.name, contest.n_components
 
 
 def _model_key(family: Family, n_components: int) -> Key:

@@ -1,0 +1,1 @@
+"""gaussmix and its rivals, measured side by side: `python -m benchmarks`."""

@@ -1,0 +1,131 @@
+"""One measurement of one rival, in a process of its own: `python -m benchmarks.child job.json`.
+
+It runs in the rival's environment and needs nothing but NumPy and the rival. The parent reads `answer.json`, and
+`model.npz` where there is a model.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+Job = dict[str, Any]
+
+
+def main(path: str) -> None:
+    """Carry out the job in a file."""
+    job = json.loads(Path(path).read_text())
+    _confine(job)
+    import numpy as np
+
+    from benchmarks.rivals import adapter
+    from benchmarks.simulation import Parameters
+
+    module, folder = adapter(job["rival"]), Path(job["folder"])
+    x = np.load(job["data"])
+    start = None
+    if job["start"]:
+        with np.load(job["start"]) as stored:
+            start = Parameters(*(stored[name] for name in Parameters._fields))
+    imported, _ = _timed(lambda: [import_module(name) for name in module.RIVAL.imports])
+    before = _peak()
+    answer = TASKS[job["task"]](job, module, x, start, folder)
+    answer["imported"] = imported
+    answer["memory"] = _peak() - before
+    answer["versions"] = _versions(module.RIVAL.packages)
+    (folder / "answer.json").write_text(json.dumps(answer))
+
+
+def _passes(job: Job, module: Any, x: Any, start: Any, folder: Path) -> Job:
+    """Time two runs that differ in their number of passes only, in turn, after one that is not counted."""
+    import numpy as np
+
+    low, high = job["passes"]
+
+    def run(passes: int) -> Any:
+        return module.fit(x, start, job["structure"], passes)
+
+    first, _ = _timed(lambda: run(low))
+    if module.RIVAL.compiles:
+        run(high)
+    lows, highs, began = [], [], time.perf_counter()
+    for _ in range(job["repeats"]):
+        lows.append(_timed(lambda: run(low))[0])
+        seconds, found = _timed(lambda: run(high))
+        highs.append(seconds)
+        if time.perf_counter() - began > job["budget"]:
+            break
+    np.savez(folder / "model.npz", **found._asdict())
+    return {"first": first, "low": lows, "high": highs}
+
+
+def _predict(job: Job, module: Any, x: Any, start: Any, folder: Path) -> Job:
+    import numpy as np
+
+    first, found = _timed(lambda: module.responsibilities(x, start, job["structure"]))
+    np.save(folder / "shares.npy", found[: job["judged"]])
+    del found
+    times, began = [], time.perf_counter()
+    for _ in range(job["repeats"]):
+        times.append(_timed(lambda: module.responsibilities(x, start, job["structure"]))[0])
+        if time.perf_counter() - began > job["budget"]:
+            break
+    return {"first": first, "times": times}
+
+
+def _select(job: Job, module: Any, x: Any, start: Any, folder: Path) -> Job:
+    first, _ = _timed(lambda: module.select(x))
+    times: list[float] = []
+    found: Job = {}
+    began = time.perf_counter()
+    for _ in range(job["repeats"]):
+        seconds, found = _timed(lambda: module.select(x))
+        times.append(seconds)
+        if time.perf_counter() - began > job["budget"]:
+            break
+    return {"first": first, "times": times, **found}
+
+
+TASKS: dict[str, Callable[..., Job]] = {"passes": _passes, "predict": _predict, "select": _select}
+
+
+def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    gc.collect()
+    before = time.perf_counter()
+    result = work()
+    return time.perf_counter() - before, result
+
+
+def _confine(job: Job) -> None:
+    """Use as many processors as threads, and no more memory than allowed: a rival may fail, but not the machine."""
+    processors = sorted(os.sched_getaffinity(0))[: job["threads"]]
+    os.sched_setaffinity(0, processors)
+    resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
+
+
+def _peak() -> int:
+    """Return the most memory that this process has ever held, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,4 +1,4 @@
-"""The search: what it picks, what it tells of candidates that failed or were stopped, and that it shares work safely."""
+"""The search: what it picks, what it tells of candidates that failed or were stopped, that it shares work safely."""
 
 from __future__ import annotations
 
@@ -45,8 +45,7 @@ def test_no_cell_is_worse_than_mclust(name):
         reached = max(start.objective for start in result.starts)
         if result.log_likelihood < cell["log_likelihood"] - 1e-3 and reached < cell["log_likelihood"] - 0.01:
             worse.append((cell["structure"], cell["components"], result.log_likelihood - cell["log_likelihood"]))
-    # EVV with 8 components of diabetes: mclust's own rests one of them on 4 rows, for 5 covariance parameters.
-    assert [cell for cell in worse if (name, *cell[:2]) not in {("diabetes", "EVV", 8)}] == []
+    assert worse == []
 
 
 def test_wider_structures_are_no_worse_at_equal_numbers():

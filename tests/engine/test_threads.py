@@ -1,0 +1,98 @@
+"""How many threads there are, and who gives BLAS its threads back."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+import gaussmix as gm
+from gaussmix.engine.executors.threads import available_threads, one_blas_thread
+from gaussmix.errors import ParameterError
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch):
+    for name in ("GAUSSMIX_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def blas_threads():
+    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_the_processors_of_this_process_by_default():
+    assert available_threads() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5"])
+def test_a_setting_that_is_no_positive_integer_is_refused(monkeypatch, value):
+    monkeypatch.setenv("GAUSSMIX_THREADS", value)
+    with pytest.raises(ParameterError, match="positive integer"):
+        gm.fit(np.random.default_rng(0).normal(size=(50, 2)), 2)
+
+
+def test_the_own_setting_goes_before_all_others(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("GAUSSMIX_THREADS", "7")
+    assert available_threads() == 7
+    assert gm.LocalEngine().threads == 7
+    assert gm.LocalEngine(threads=3).threads == 3
+
+
+def test_a_worker_process_takes_what_it_was_given(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert available_threads() == 1
+
+
+def test_a_thread_of_somebody_elses_pool_stays_alone():
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda _: available_threads(), range(4))) == [1] * 4
+
+
+def test_blas_is_given_back_by_the_last_that_leaves():
+    with one_blas_thread():
+        pass  # loads every BLAS, so that the counts can be compared
+    before = blas_threads()
+    inside, outside = threading.Event(), threading.Event()
+
+    def first():
+        with one_blas_thread():
+            inside.set()
+            assert outside.wait(30)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert inside.wait(30)
+    with one_blas_thread():
+        outside.set()
+        thread.join()
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before
+
+
+def test_blas_is_given_back_after_an_error():
+    with one_blas_thread():
+        pass  # loads every BLAS, so that the counts can be compared
+    before = blas_threads()
+    with pytest.raises(ZeroDivisionError), one_blas_thread():
+        raise ZeroDivisionError
+    assert blas_threads() == before
+    with pytest.raises(ValueError):
+        gm.fit(np.array([[np.nan, 1.0]]), 2)
+    assert blas_threads() == before
+
+
+def test_fits_in_several_threads_give_the_bits_of_one():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 3)) + 8.0 * rng.integers(3, size=3000)[:, None]
+
+    def means(_):
+        return gm.fit(x, 3, seed=1).mixture.means.tobytes()
+
+    with ThreadPoolExecutor(3) as pool:
+        assert set(pool.map(means, range(6))) == {means(None)}

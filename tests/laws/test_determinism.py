@@ -1,0 +1,103 @@
+"""One call gives one set of bits: 240 ways to hand over and compute the same rows, one SHA-256 of all parameters."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import gaussmix as gm
+from gaussmix.data.source import Chunk, Source
+
+ROWS = 5000  # several segments of rows, not a multiple of anything
+THREADS = (1, 2, 3, 5, 8)
+STORAGES = ("array", "memmap", "csv", "parquet")
+CHUNKS = (None, 1, 333, 1024, 4999, 7000)
+STRUCTURES = ("VVV", "EEE")
+
+
+class Cut(Source):
+    """Rows of another source, handed out so many at once."""
+
+    def __init__(self, x: np.ndarray, rows: int) -> None:
+        self._x, self._rows = x, rows
+
+    n_features = 5
+    feature_names = None
+    description = "cut"
+
+    def chunks(self) -> Iterator[Chunk]:
+        for start in range(0, len(self._x), self._rows):
+            yield Chunk(self._x[start : start + self._rows], None, start)
+
+
+@pytest.fixture(scope="module")
+def rows() -> np.ndarray:
+    rng = np.random.default_rng(11)
+    centres = rng.normal(scale=4.0, size=(3, 5))
+    return centres[rng.integers(3, size=ROWS)] + rng.normal(size=(ROWS, 5)) + 1000.0
+
+
+@pytest.fixture(scope="module")
+def stored(rows: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    folder: Path = tmp_path_factory.mktemp("stored")
+    np.save(folder / "rows.npy", rows)
+    names = [f"x{i}" for i in range(rows.shape[1])]
+    text = "\n".join(",".join(repr(float(v)) for v in row) for row in rows)
+    (folder / "rows.csv").write_text(",".join(names) + "\n" + text + "\n")
+    table = pa.table({name: rows[:, i] for i, name in enumerate(names)})
+    pq.write_table(table, folder / "rows.parquet", row_group_size=700)
+    return {
+        "array": rows,
+        "memmap": np.load(folder / "rows.npy", mmap_mode="r"),
+        "csv": folder / "rows.csv",
+        "parquet": folder / "rows.parquet",
+    }
+
+
+def fingerprint(data: object, structure: str, threads: int) -> str:
+    result = gm.fit(data, 3, structure, n_starts=2, seed=5, tol=1e-4, engine=gm.LocalEngine(threads))
+    mixture = result.mixture
+    digest = hashlib.sha256()
+    for array in (mixture.weights, mixture.means, mixture.covariances, np.array(result.trace)):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(repr((result.log_likelihood, result.entropy)).encode())
+    return digest.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def expected(rows: np.ndarray) -> dict[str, str]:
+    return {structure: fingerprint(rows, structure, 1) for structure in STRUCTURES}
+
+
+def test_there_are_enough_ways() -> None:
+    assert len(list(product(THREADS, STORAGES, CHUNKS, STRUCTURES))) >= 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", CHUNKS)
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_every_way_gives_the_same_bits(
+    structure: str,
+    threads: int,
+    storage: str,
+    chunk: int | None,
+    stored: dict[str, object],
+    expected: dict[str, str],
+) -> None:
+    data = stored[storage]
+    if chunk is not None:
+        if not isinstance(data, np.ndarray):
+            from gaussmix.data.open import open_source
+
+            data = np.concatenate([part.x for part in open_source(data).chunks()])
+        data = Cut(data, chunk)
+    assert fingerprint(data, structure, threads) == expected[structure]

@@ -248,8 +248,10 @@ class Candidates:
             if best is None or best.outcome is None:
                 return None
             outcome = best.outcome
+            if best.finished and outcome.reason is not Reason.OUTRUN:
+                return outcome
             if rule.hopeless(outcome.objective, outcome.remaining * self.evaluator.summary.weight):
-                return outcome.ended(Reason.PRUNED)
+                return outcome if outcome.remaining < rule.tol else outcome.ended(Reason.PRUNED)
             if best.finished:
                 return outcome
             climb = self.recipe.algorithm.finish

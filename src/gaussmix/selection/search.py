@@ -21,6 +21,7 @@ from gaussmix.selection.table import ELIGIBLE, Row, Table, best_row
 
 _FIRST_STARTS = 3  # of every candidate; the rest is for those that may come near the best
 _PIONEERS = ("EEE", "VVV", "E", "V")  # fitted first, so that the rest has something to be measured by
+_OF_INTEREST = 10.0  # above the best: candidates that may come so near are fitted to the end
 _ROUNDS = 2  # of suggestions between neighbours
 _FAVOURITES = 1  # fitted to the end first, so that the others have something to be measured by
 
@@ -203,11 +204,11 @@ class _Grid:
         return self._run(methods)
 
     def _bar(self, family: Family, n_components: int, best: float, contest: Contest | None = None) -> float:
-        """Return the objective that would equal the best value; on the sample, where `contest` is about that."""
+        """Return the objective that would come near the best value; on the sample, where `contest` is about that."""
         if best == math.inf:
             return -math.inf
         n_parameters = self._n_parameters(family, n_components)
-        bar = 0.5 * (criteria.penalty(self._criterion, n_parameters, self._n) - best)
+        bar = 0.5 * (criteria.penalty(self._criterion, n_parameters, self._n) - best - _OF_INTEREST)
         return bar / self._scale(contest) if contest is not None else bar
 
     def _scale(self, contest: Contest) -> float:

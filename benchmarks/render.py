@@ -52,7 +52,7 @@ def _machine(results: dict[str, Any]) -> str:
 
 def _passes(case: dict[str, Any]) -> str:
     head = (
-        "| | seconds per pass, best | median | against scikit-learn | set-up | time to the target | "
+        "| | seconds per pass, best | median | times as fast as scikit-learn | set-up | time to the target | "
         "memory beyond the data | share of the product's speed | log-likelihood per row |"
     )
     base = next((row["pass_best_s"] for row in _ok(case) if row["rival"] == "scikit-learn"), None)
@@ -68,7 +68,7 @@ def _passes(case: dict[str, Any]) -> str:
 
 
 def _passes_row(row: Row, base: float | None) -> str:
-    ratio = f"{base / row['pass_best_s']:.2g} x" if base and row["pass_best_s"] > 0.0 else ""
+    ratio = f"{base / row['pass_best_s']:#.2g}".rstrip(".") if base and row["pass_best_s"] > 0.0 else ""
     reached = seconds(row["total_s"]) if row["reached"] else f"not reached in {seconds(row['total_s'])}"
     score = f"{row['score']:.6f}" if row["score"] is not None else f"none: {row['invalid']}"
     share = _percent(row["share_of_product"]) if row["share_of_product"] else ""

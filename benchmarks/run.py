@@ -92,12 +92,13 @@ class _Bench:
 
     def __init__(self, case: Case, settings: Settings, folder: Path) -> None:
         self.case, self.settings, self.folder = case, settings, folder
-        self.x = simulation.rows(case)
+        data = simulation.rows(case)
+        self.x = data.x
         np.save(folder / "rows.npy", self.x)
         self.x.tofile(folder / "rows.bin")
         self.start = None
         if case.kind != "select":
-            self.start = simulation.start(case, self.x)
+            self.start = simulation.start(case, data)
             np.savez(folder / "start.npz", **self.start._asdict())
             np.concatenate([each.ravel() for each in self.start]).tofile(folder / "start.bin")
 

@@ -22,15 +22,22 @@ class Parameters(NamedTuple):
     covariances: Array
 
 
-def rows(case: Case) -> Array:
-    """Return the case's rows (N, D), in C order.
+class Data(NamedTuple):
+    """Rows (N, D) in C order, and the component (N,) that each was drawn from where that is known."""
+
+    x: Array
+    labels: NDArray[np.int64] | None
+
+
+def rows(case: Case) -> Data:
+    """Return the case's rows.
 
     Simulated rows come from K Gaussians: equal weights; means normal with standard deviation 3; covariances A A'/D
     with A normal, plus a tenth of the identity. With a condition number, all rows are then multiplied by a random
     rotation, by scales from 1 to 1/sqrt(condition) in equal ratios, and by another rotation.
     """
     if case.file:
-        return np.loadtxt(ROOT / case.file, delimiter=",", skiprows=1, usecols=range(case.n_features))
+        return Data(np.loadtxt(ROOT / case.file, delimiter=",", skiprows=1, usecols=range(case.n_features)), None)
     rng = np.random.default_rng([case.seed, case.n_features, case.n_components])
     d = case.n_features
     labels = rng.integers(case.n_components, size=case.n_rows)
@@ -43,15 +50,20 @@ def rows(case: Case) -> Array:
     if case.condition > 1.0:
         first, second = (np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(2))
         x = x @ (first * np.geomspace(1.0, case.condition**-0.5, d)) @ second
-    return np.ascontiguousarray(x)
+    return Data(np.ascontiguousarray(x), labels)
 
 
-def start(case: Case, x: Array) -> Parameters:
-    """Return the start: equal weights, K distinct rows as means, and the covariance of all rows for everybody."""
-    rng = np.random.default_rng([case.seed, 1])
+def start(case: Case, data: Data) -> Parameters:
+    """Return the start: equal weights, rough means, and the covariance of all rows for everybody.
+
+    Means lie halfway between the mean of all rows and that of the rows drawn from the component. Rows as means would
+    leave some component with fewer rows than features where there are many features.
+    """
+    x, labels = data
+    assert labels is not None
     k = case.n_components
-    chosen = rng.choice(len(x), k, replace=False)
+    means = np.array([(x.mean(axis=0) + x[labels == j].mean(axis=0)) / 2.0 for j in range(k)])
     common = np.cov(x.T).reshape(case.n_features, case.n_features)
     if case.structure == "diagonal":
         common = np.diag(np.diag(common))
-    return Parameters(np.full(k, 1.0 / k), x[chosen], np.repeat(common[None], k, axis=0))
+    return Parameters(np.full(k, 1.0 / k), means, np.repeat(common[None], k, axis=0))

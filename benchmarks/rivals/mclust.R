@@ -50,7 +50,7 @@ if (task == "passes") {
   first <- seconds(run(low))
   lows <- c(); highs <- c(); began <- proc.time()[["elapsed"]]
   for (i in seq_len(repeats)) {
-    lows <- c(lows, seconds(run(low)))
+    lows <- c(lows, if (i == 1 && first > budget) first else seconds(run(low)))
     highs <- c(highs, seconds(fitted <- run(high)))
     if (proc.time()[["elapsed"]] - began > budget) break
   }

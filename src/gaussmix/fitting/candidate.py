@@ -250,10 +250,9 @@ class Candidates:
             outcome = best.outcome
             if best.finished and outcome.reason is not Reason.OUTRUN:
                 return outcome
-            if rule.hopeless(outcome.objective, outcome.remaining * self.evaluator.summary.weight):
-                return outcome if outcome.remaining < rule.tol else outcome.ended(Reason.PRUNED)
-            if best.finished:
-                return outcome
+            if best.finished or rule.hopeless(outcome.objective, outcome.remaining * self.evaluator.summary.weight):
+                settled = outcome.reason is Reason.CONVERGED and outcome.remaining < rule.tol
+                return outcome if settled else outcome.ended(Reason.PRUNED)
             climb = self.recipe.algorithm.finish
             (end,) = yield from together([climb(outcome, model, rule, self._reseed(model))])
             field[field.index(best)] = replace(best, outcome=end or outcome.ended(Reason.INTERRUPTED), finished=True)

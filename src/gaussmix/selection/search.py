@@ -23,7 +23,6 @@ _FIRST_STARTS = 3  # of every candidate; the rest is for those that may come nea
 _PIONEERS = ("EEE", "VVV", "E", "V")  # fitted first, so that the rest has something to be measured by
 _OF_INTEREST = 10.0  # above the best: candidates that may come so near are fitted to the end
 _ROUNDS = 2  # of suggestions between neighbours
-_FAVOURITES = 1  # fitted to the end first, so that the others have something to be measured by
 
 
 @final
@@ -158,9 +157,14 @@ class _Grid:
                 break
             contests |= self._suggested(contests, few if number == 0 else None)
         order = sorted(contests, key=lambda key: self._estimate(contests[key]))
-        favourites = order[:_FAVOURITES] if self._prune else order
-        fitted = self._finals(contests, favourites, math.inf)
-        best = min((self._value(each) for each in fitted.values()), default=math.inf)
+        best, fitted = math.inf, dict[Key, Fitted]()
+        if self._prune:
+            # One after the other until there is a whole and sane one, by which the rest is measured.
+            for key in order:
+                fitted |= self._finals(contests, [key], math.inf)
+                best = self._value(fitted.get(key))
+                if best < math.inf:
+                    break
         return fitted | self._finals(contests, [key for key in order if key not in fitted], best)
 
     def _run(self, methods: Mapping[Key, Method[Ending]]) -> dict[Key, Ending]:
@@ -209,28 +213,38 @@ class _Grid:
             return -math.inf
         n_parameters = self._n_parameters(family, n_components)
         bar = 0.5 * (criteria.penalty(self._criterion, n_parameters, self._n) - best - _OF_INTEREST)
-        return bar / self._scale(contest) if contest is not None else bar
+        if contest is None or not contest.sampled:
+            return bar
+        return (bar - 0.5 * n_parameters) / self._scale + 0.5 * n_parameters
 
-    def _scale(self, contest: Contest) -> float:
-        """Return by how much the rows weigh more than those that the contest was about."""
-        return self._n / self._ground.evaluator.sample.summary.weight if contest.sampled else 1.0
+    @property
+    def _scale(self) -> float:
+        """By how much the rows weigh more than those of the sample."""
+        return self._n / self._ground.evaluator.sample.summary.weight
 
     def _n_parameters(self, family: Family, n_components: int) -> int:
         n_features = self._ground.evaluator.source.n_features
         return n_components - 1 + n_components * n_features + family.n_parameters(n_components, n_features)
 
     def _estimate(self, contest: Contest) -> float:
-        """Estimate a contest's criterion by its objective so far."""
+        """Estimate a contest's criterion by its objective so far.
+
+        What was fitted to a sample looks better there, by half a unit for every parameter (Akaike 1974), than rows that
+        it has not seen; scaled up without that, rich models would come first.
+        """
         leader = contest.leader
         if leader is None:
             return math.inf
         name = self._criterion if self._criterion in criteria.PENALISED else "bic"
-        penalty = criteria.penalty(name, self._n_parameters(contest.family, contest.n_components), self._n)
-        return penalty - 2.0 * leader.objective * self._scale(contest)
+        n_parameters = self._n_parameters(contest.family, contest.n_components)
+        objective = leader.objective
+        if contest.sampled:
+            objective = (objective - 0.5 * n_parameters) * self._scale + 0.5 * n_parameters
+        return criteria.penalty(name, n_parameters, self._n) - 2.0 * objective
 
-    def _value(self, fitted: Fitted) -> float:
+    def _value(self, fitted: Fitted | None) -> float:
         """Return the criterion of a candidate that may win; infinity of any other."""
-        if fitted.appraisal is None or fitted.degenerate or fitted.reason.value not in ELIGIBLE or not self._prune:
+        if fitted is None or fitted.appraisal is None or fitted.degenerate or fitted.reason.value not in ELIGIBLE:
             return math.inf
         penalty = criteria.penalty(self._criterion, self._n_parameters(fitted.family, fitted.n_components), self._n)
         return penalty - 2.0 * fitted.appraisal.log_likelihood

@@ -199,13 +199,17 @@ class Candidates:
         field = yield from race(fresh, model, rule, self._reseed(model), algorithm=self.recipe.algorithm)
         return replace(contest, field=(*ran, *field))
 
-    def finals(self, contest: Contest, bar: float = -math.inf) -> Method[Fitted]:
+    def finals(self, contest: Contest, bar: float = -math.inf, max_passes: int | None = None) -> Method[Fitted]:
         """Run the best of a contest on all rows until the rule is met, and appraise it.
 
-        A candidate that will not reach the bar, an objective, is pruned as soon as that shows.
+        A candidate that will not reach the bar, an objective, is pruned as soon as that shows. It may be allowed fewer
+        passes on all rows than the rule says.
         """
-        family, model, rule = contest.family, contest.model, replace(self.recipe.rule, bar=bar)
-        algorithm = self.recipe.algorithm
+        family, model, algorithm = contest.family, contest.model, self.recipe.algorithm
+        rule = replace(self.recipe.rule, bar=bar)
+        if max_passes is not None:
+            before = 0 if contest.sampled or contest.leader is None else contest.leader.passes
+            rule = replace(rule, max_passes=min(rule.max_passes, before + max_passes))
         records = tuple(_record(runner, contest.sampled) for runner in contest.field)
         field = list(contest.field)
         if contest.sampled:

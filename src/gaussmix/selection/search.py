@@ -22,6 +22,8 @@ from gaussmix.selection.table import ELIGIBLE, Row, Table, best_row
 _FIRST_STARTS = 3  # of every candidate; the rest is for those that may come near the best
 _PIONEERS = ("EEE", "VVV", "E", "V")  # fitted first, so that the rest has something to be measured by
 _OF_INTEREST = 10.0  # above the best: candidates that may come so near are fitted to the end
+_SCOUTS = 3
+_SCOUT_PASSES = 30
 _ROUNDS = 2  # of suggestions between neighbours
 
 
@@ -159,12 +161,10 @@ class _Grid:
         order = sorted(contests, key=lambda key: self._estimate(contests[key]))
         best, fitted = math.inf, dict[Key, Fitted]()
         if self._prune:
-            # One after the other until there is a whole and sane one, by which the rest is measured.
-            for key in order:
-                fitted |= self._finals(contests, [key], math.inf)
-                best = self._value(fitted.get(key))
-                if best < math.inf:
-                    break
+            # A few passes of the most promising tell what the rest is to be measured by; who needs more starts again.
+            scouted = self._finals(contests, order[:_SCOUTS], math.inf, _SCOUT_PASSES)
+            best = min((self._value(each) for each in scouted.values()), default=math.inf)
+            fitted = {key: each for key, each in scouted.items() if each.reason is not Reason.MAX_PASSES}
         return fitted | self._finals(contests, [key for key in order if key not in fitted], best)
 
     def _run(self, methods: Mapping[Key, Method[Ending]]) -> dict[Key, Ending]:
@@ -199,12 +199,14 @@ class _Grid:
             again.append(replace(contest, field=(*contest.field, *more, *neighbours.suggestions(key))))
         return self._heats(again, {})
 
-    def _finals(self, contests: Mapping[Key, Contest], keys: Sequence[Key], best: float) -> dict[Key, Fitted]:
+    def _finals(
+        self, contests: Mapping[Key, Contest], keys: Sequence[Key], best: float, max_passes: int | None = None
+    ) -> dict[Key, Fitted]:
         methods: dict[Key, Method[Fitted]] = {}
         for key in keys:
             contest = contests[key]
             bar = self._bar(contest.family, contest.n_components, best) if self._prune else -math.inf
-            methods[key] = self._ground.candidates.finals(contest, bar)
+            methods[key] = self._ground.candidates.finals(contest, bar, max_passes)
         return self._run(methods)
 
     def _bar(self, family: Family, n_components: int, best: float, contest: Contest | None = None) -> float:
@@ -215,7 +217,7 @@ class _Grid:
         bar = 0.5 * (criteria.penalty(self._criterion, n_parameters, self._n) - best - _OF_INTEREST)
         if contest is None or not contest.sampled:
             return bar
-        return (bar - 0.5 * n_parameters) / self._scale + 0.5 * n_parameters
+        return (bar - n_parameters) / self._scale + n_parameters
 
     @property
     def _scale(self) -> float:
@@ -229,8 +231,9 @@ class _Grid:
     def _estimate(self, contest: Contest) -> float:
         """Estimate a contest's criterion by its objective so far.
 
-        What was fitted to a sample looks better there, by half a unit for every parameter (Akaike 1974), than rows that
-        it has not seen; scaled up without that, rich models would come first.
+        What was fitted to a sample looks better there than on rows that it has not seen: by half a unit for every
+        parameter of a regular model (Akaike 1974), by more where a component is one too many. Scaled up without a unit
+        taken off for each, rich models would come first.
         """
         leader = contest.leader
         if leader is None:
@@ -239,12 +242,12 @@ class _Grid:
         n_parameters = self._n_parameters(contest.family, contest.n_components)
         objective = leader.objective
         if contest.sampled:
-            objective = (objective - 0.5 * n_parameters) * self._scale + 0.5 * n_parameters
+            objective = (objective - n_parameters) * self._scale + n_parameters
         return criteria.penalty(name, n_parameters, self._n) - 2.0 * objective
 
-    def _value(self, fitted: Fitted | None) -> float:
+    def _value(self, fitted: Fitted) -> float:
         """Return the criterion of a candidate that may win; infinity of any other."""
-        if fitted is None or fitted.appraisal is None or fitted.degenerate or fitted.reason.value not in ELIGIBLE:
+        if fitted.appraisal is None or fitted.degenerate or fitted.reason.value not in ELIGIBLE:
             return math.inf
         penalty = criteria.penalty(self._criterion, self._n_parameters(fitted.family, fitted.n_components), self._n)
         return penalty - 2.0 * fitted.appraisal.log_likelihood

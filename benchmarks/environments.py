@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.rivals import Rival
 
-_TAIL = 300  # characters of an installer's last words that are worth keeping
+_LONGEST = 200  # characters of a reason that are worth keeping
 
 
 def default_home() -> Path:
@@ -49,7 +49,8 @@ def install(rival: Rival, home: Path) -> str:
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run([*pip, *rival.requirements], capture_output=True, text=True)
     if done.returncode:
-        reason = " ".join(done.stderr.split())[-_TAIL:]
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
+        reason = errors[-1].removeprefix("ERROR: ")[:_LONGEST] if errors else f"pip ended with {done.returncode}"
         (folder / "failed").write_text(reason)
         return reason
     (folder / "installed").write_text(" ".join(rival.requirements))

@@ -68,7 +68,7 @@ def _passes(case: dict[str, Any]) -> str:
 
 
 def _passes_row(row: Row, base: float | None) -> str:
-    ratio = f"{base / row['pass_best_s']:#.2g}".rstrip(".") if base and row["pass_best_s"] > 0.0 else ""
+    ratio = f"{base / row['pass_best_s']:.3g}" if base and row["pass_best_s"] > 0.0 else ""
     reached = seconds(row["total_s"]) if row["reached"] else f"not reached in {seconds(row['total_s'])}"
     score = f"{row['score']:.6f}" if row["score"] is not None else f"none: {row['invalid']}"
     share = _percent(row["share_of_product"]) if row["share_of_product"] else ""

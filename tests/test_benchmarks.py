@@ -279,7 +279,7 @@ def test_tables_show_winners_losers_and_those_who_are_missing():
     gone = {"rival": "tgmm", "status": "failed", "reason": "took more than 9 s", "remark": ""}
     text = render.tables(_results(slow, gone, _row("scikit-learn", 0.5)))
     lines = [line for line in text.splitlines() if line.startswith("| ")]
-    first = "| scikit-learn | 500 ms | 500 ms | 1.0 | 500 ms | 2.50 s | 10 MB | 50 % | -1.250000 |"
+    first = "| scikit-learn | 500 ms | 500 ms | 1 | 500 ms | 2.50 s | 10 MB | 50 % | -1.250000 |"
     second = "| gaussmix (as it comes) | 2.00 s | 2.00 s | 0.25 | 500 ms | not reached in 2.50 s | 10 MB | "
     second += "50 % | -1.250000 |"
     assert lines[1:] == [first, second, "| tgmm | took more than 9 s | | | | | | | |"]

@@ -15,7 +15,11 @@ NAMES = {"full": "VVV", "tied": "EEE", "diagonal": "VVI"}
 
 
 def fit(x: Array, start: Parameters, structure: str, passes: int) -> Parameters:
-    """Make one pass more than M-steps: gaussmix returns the mixture whose likelihood the last pass has seen."""
+    """Make one pass more than M-steps: gaussmix returns the mixture whose likelihood the last pass has seen.
+
+    The tolerance is the default, since it also says how many digits a pass must keep, and with that which form it takes;
+    a fit that converges before its time is an error here.
+    """
     import gaussmix as gm
 
     k = len(start.weights)
@@ -27,7 +31,6 @@ def fit(x: Array, start: Parameters, structure: str, passes: int) -> Parameters:
             NAMES[structure],
             start=gm.Mixture(*start),
             max_passes=passes + 1,
-            tol=1e-300,
             regularization=None,
         )
     if result.passes != passes + 1:

@@ -76,7 +76,7 @@ def _passes_row(row: Row, base: float | None) -> str:
         seconds(row["pass_best_s"]),
         seconds(row["pass_median_s"]),
         ratio,
-        seconds(row["setup_s"]),
+        seconds(row["setup_s"]) if row["setup_s"] > 0.0 else "about 0",
         reached,
         f"{row['memory_mb']:.0f} MB",
         share,

@@ -17,8 +17,8 @@ NAMES = {"full": "VVV", "tied": "EEE", "diagonal": "VVI"}
 def fit(x: Array, start: Parameters, structure: str, passes: int) -> Parameters:
     """Make one pass more than M-steps: gaussmix returns the mixture whose likelihood the last pass has seen.
 
-    The tolerance is the default, since it also says how many digits a pass must keep, and with that which form it takes;
-    a fit that converges before its time is an error here.
+    The tolerance is the default, since it also says how many digits a pass must keep, and with that which form a pass
+    takes; a fit that converges before its time is an error here.
     """
     import gaussmix as gm
 

@@ -76,9 +76,7 @@ class Position:
         totals, kish, (log_likelihood, magnitude, weight) = self.sums
         centres = self.parameters[1]
         moment = Moment.FULL
-        return Statistics(
-            self.coordinates, moment, centres, totals, None, kish, log_likelihood, magnitude, 0.0, weight
-        )
+        return Statistics(self.coordinates, moment, centres, totals, None, kish, log_likelihood, magnitude, 0.0, weight)
 
 
 @final

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from gaussmix._linalg import Array
+from gaussmix.engine.kernels.compiling import inner, whole
 from gaussmix.engine.kernels.small_axes import EQUAL, common_axes_of
 from gaussmix.engine.kernels.small_expectation import expectation
 from gaussmix.engine.kernels.small_families import IDENTITY, estimate
@@ -19,7 +19,7 @@ GOING, UNABLE, FELL = 0, 1, 2
 """How a climb ended: it may go on; its last M-step needs the general code; the objective fell."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@whole
 def climb(
     rows: Array,
     row_weights: Array,
@@ -68,51 +68,100 @@ def climb(
     whiteners = np.empty((n_components, n_features, n_features))
     constants = np.empty(n_components)
     scatters = np.empty((n_components, n_features, n_features))
+    mass = np.empty(n_components)
     axes = np.eye(n_features)
+    to_maximize = from_groups
     if from_groups:
-        if not _fit_groups(letters, strength, reference, mixture, scatters, axes):
-            return 0, UNABLE
+        _take_groups(mixture, mass, scatters)
     elif letters[1] != EQUAL and letters[2] == EQUAL:
         common_axes_of(factors, axes)
-    for number in range(objectives.shape[0]):
+    for number in range(objectives.shape[0] + 1):
+        # The M-step stands once, at the head of the loop: every place that calls it costs the compiler a second.
+        if to_maximize:
+            good = _regularize(strength, reference, least_mass, mass, scatters)
+            good = good and estimate(letters[0], letters[1], letters[2], mass, scatters, factors, axes)
+            if not (good and (number == 0 or _move(totals, mixture))):
+                _copy(evaluated, mixture)
+                return number, UNABLE
+            _share(mass, mixture[0])
+        if number == objectives.shape[0]:
+            break
         _prepare(mixture, log_jacobian, constants, whiteners)
         expectation(rows, row_weights, constants, centres, whiteners, diagonal, totals, kish, scalars)
         objectives[number] = scalars[0] - _penalty(whiteners, strength, reference)
         if number > 0 and not objectives[number] >= objectives[number - 1] - _MONOTONE * scalars[1]:
             return number + 1, FELL
         _copy(mixture, evaluated)
-        if not _maximize(letters, strength, reference, least_mass, totals, mixture, scatters, axes):
-            _copy(evaluated, mixture)
-            return number + 1, UNABLE
+        _take_totals(totals, mass, scatters)
+        to_maximize = True
     return objectives.shape[0], GOING
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _fit_groups(
-    letters: tuple[int, int, int],
-    strength: float,
-    reference: Array,
-    mixture: tuple[Array, Array, Array],
-    scatters: Array,
-    axes: Array,
-) -> bool:
-    """Overwrite masses, means and scatters by the mixture that fits them; say whether it went well."""
-    masses, _, factors = mixture
-    mass = np.empty(masses.shape[0])
-    total = 0.0
-    for k in range(masses.shape[0]):
+@inner
+def _take_groups(mixture: tuple[Array, Array, Array], mass: Array, scatters: Array) -> None:
+    """Read masses and scatters of groups out of where a mixture's weights and factors will be."""
+    masses, _, matrices = mixture
+    for k in range(mass.shape[0]):
         mass[k] = masses[k]
-        total += mass[k]
+        for i in range(scatters.shape[1]):
+            for j in range(scatters.shape[1]):
+                scatters[k, i, j] = matrices[k, i, j]
+
+
+@inner
+def _take_totals(totals: Array, mass: Array, scatters: Array) -> None:
+    """Masses, and scatters about the new means, from moments about the old ones."""
+    n_features = scatters.shape[1]
+    for k in range(mass.shape[0]):
+        mass[k] = totals[k, 0]
+        at = n_features + 1
+        for i in range(n_features):
+            shift = totals[k, 1 + i] / mass[k]
+            for j in range(i + 1):
+                value = totals[k, at + j] - shift * totals[k, 1 + j]
+                scatters[k, i, j] = value
+                scatters[k, j, i] = value
+            at += i + 1
+
+
+@inner
+def _regularize(strength: float, reference: Array, least_mass: float, mass: Array, scatters: Array) -> bool:
+    """Add the pseudo-observations; say whether every component is alive."""
+    alive = True
+    for k in range(mass.shape[0]):
+        alive = alive and mass[k] > least_mass
         for i in range(reference.shape[0]):
-            for j in range(reference.shape[0]):
-                scatters[k, i, j] = factors[k, i, j]
             scatters[k, i, i] += strength * reference[i]
-    for k in range(masses.shape[0]):
-        masses[k] = mass[k] / total
-    return estimate(letters[0], letters[1], letters[2], mass, scatters, factors, axes)
+    return alive
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
+def _share(mass: Array, weights: Array) -> None:
+    """Masses over their sum."""
+    total = 0.0
+    for k in range(mass.shape[0]):
+        total += mass[k]
+    for k in range(mass.shape[0]):
+        weights[k] = mass[k] / total
+
+
+@inner
+def _move(totals: Array, mixture: tuple[Array, Array, Array]) -> bool:
+    """Move the means; say whether all stayed near enough for moments about the old ones to keep their digits."""
+    _, centres, factors = mixture
+    near = True
+    for k in range(centres.shape[0]):
+        for i in range(centres.shape[1]):
+            shift = totals[k, 1 + i] / totals[k, 0]
+            variance = 0.0
+            for j in range(i + 1):
+                variance += factors[k, i, j] * factors[k, i, j]
+            near = near and abs(shift) <= _FAR_MOVE * np.sqrt(variance)
+            centres[k, i] += shift
+    return near
+
+
+@inner
 def _copy(source: tuple[Array, Array, Array], target: tuple[Array, Array, Array]) -> None:
     n_components, n_features = source[1].shape
     for k in range(n_components):
@@ -123,7 +172,7 @@ def _copy(source: tuple[Array, Array, Array], target: tuple[Array, Array, Array]
                 target[2][k, i, j] = source[2][k, i, j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _prepare(mixture: tuple[Array, Array, Array], log_jacobian: float, constants: Array, whiteners: Array) -> None:
     """Fill in the constants of the log densities and the inverse factors."""
     weights, _, factors = mixture
@@ -136,7 +185,7 @@ def _prepare(mixture: tuple[Array, Array, Array], log_jacobian: float, constants
         constants[k] = np.log(weights[k]) - half_log_determinant - 0.5 * n_features * _LOG_2PI - log_jacobian
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _penalty(whiteners: Array, strength: float, reference: Array) -> float:
     """strength/2 sum_k tr(Sigma_k^-1 R)."""
     trace = 0.0
@@ -145,50 +194,3 @@ def _penalty(whiteners: Array, strength: float, reference: Array) -> float:
             for j in range(i + 1):
                 trace += whiteners[k, i, j] * whiteners[k, i, j] * reference[j]
     return 0.5 * strength * trace
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _maximize(
-    letters: tuple[int, int, int],
-    strength: float,
-    reference: Array,
-    least_mass: float,
-    totals: Array,
-    mixture: tuple[Array, Array, Array],
-    scatters: Array,
-    axes: Array,
-) -> bool:
-    """Overwrite the mixture by the M-step's answer to `totals`; say whether it went well."""
-    weights, centres, factors = mixture
-    n_components, n_features = centres.shape
-    mass = np.empty(n_components)
-    total = 0.0
-    for k in range(n_components):
-        mass[k] = totals[k, 0]
-        total += mass[k]
-        if not mass[k] > least_mass:
-            return False
-    for k in range(n_components):
-        weights[k] = mass[k] / total
-        at = n_features + 1
-        for i in range(n_features):
-            shift = totals[k, 1 + i] / mass[k]
-            for j in range(i + 1):
-                value = totals[k, at + j] - shift * totals[k, 1 + j]
-                scatters[k, i, j] = value
-                scatters[k, j, i] = value
-            scatters[k, i, i] += strength * reference[i]
-            at += i + 1
-    if not estimate(letters[0], letters[1], letters[2], mass, scatters, factors, axes):
-        return False
-    for k in range(n_components):
-        for i in range(n_features):
-            shift = totals[k, 1 + i] / mass[k]
-            variance = 0.0
-            for j in range(i + 1):
-                variance += factors[k, i, j] * factors[k, i, j]
-            # Moments about the old mean have lost their digits: the general code takes them about the new one.
-            if not abs(shift) <= _FAR_MOVE * np.sqrt(variance):
-                return False
-            centres[k, i] += shift
-    return True

@@ -6,9 +6,9 @@ The criteria are those of `covariance.orientation`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from gaussmix._linalg import Array
+from gaussmix.engine.kernels.compiling import inner
 from gaussmix.engine.kernels.small_matrices import fill_identity, rotate, rotate_columns, turn
 
 _SWEEPS = 12
@@ -21,7 +21,7 @@ EQUAL, VARIABLE = 1, 2
 """Codes of the letters E and V."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def turn_axes(volume: int, mass: Array, scatters: Array, axes: Array) -> None:
     """Turn `axes`, and the scatters into them, plane by plane until no turn raises the likelihood.
 
@@ -48,7 +48,7 @@ def turn_axes(volume: int, mass: Array, scatters: Array, axes: Array) -> None:
             break
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _plane_weights(volume: int, turned: Array, mass: Array, i: int, j: int, weights: Array) -> None:
     """What each component's two variances in a plane count for: its mass (VVE), or the rest of its volume (EVE)."""
     n_features = turned.shape[1]
@@ -62,7 +62,7 @@ def _plane_weights(volume: int, turned: Array, mass: Array, i: int, j: int, weig
             weights[k] = np.exp(logs / n_features)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _plane(volume: int, turned: Array, weights: Array, i: int, j: int, angle: float) -> tuple[float, float, float]:
     """What a turn in one plane leaves of the criterion to minimise, and its first two derivatives by the angle."""
     n_features = turned.shape[1]
@@ -90,7 +90,7 @@ def _plane(volume: int, turned: Array, weights: Array, i: int, j: int, angle: fl
     return value, slope, curvature
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _best_angle(volume: int, turned: Array, weights: Array, i: int, j: int) -> float:
     """Return the turn in one plane by safeguarded Newton steps from no turn at all; 0 where none helps."""
     angle = 0.0
@@ -117,7 +117,7 @@ def _best_angle(volume: int, turned: Array, weights: Array, i: int, j: int) -> f
     return angle
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def common_axes_of(factors: Array, axes: Array) -> None:
     """Find the orientation (D, D) that diagonalises all of L_k L_k', which are known to share one."""
     n_components, n_features = factors.shape[:2]

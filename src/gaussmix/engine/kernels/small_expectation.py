@@ -8,16 +8,15 @@ compiler would guard it against overlapping arrays and take another order of sum
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from gaussmix._linalg import Array
+from gaussmix.engine.kernels.compiling import inner_summing
 from gaussmix.engine.kernels.exponential import exponential, logarithm
 
 _BLOCK = 256
-_REORDER = {"contract", "reassoc", "nsz"}
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
+@inner_summing
 def expectation(
     rows: Array,
     row_weights: Array,
@@ -62,7 +61,7 @@ def expectation(
             kish[k] += squares
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
+@inner_summing
 def _centre(rows: Array, start: int, count: int, centre: Array, deviations: Array) -> None:
     for i in range(deviations.shape[0]):
         mean = centre[i]
@@ -70,7 +69,7 @@ def _centre(rows: Array, start: int, count: int, centre: Array, deviations: Arra
             deviations[i, n] = rows[i, start + n] - mean
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
+@inner_summing
 def _log_density(
     deviations: Array,
     count: int,
@@ -95,7 +94,7 @@ def _log_density(
             out[n] -= 0.5 * white[n] * white[n]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
+@inner_summing
 def _normalize(
     shares: Array, row_weights: Array, start: int, count: int, top: Array, total: Array, scalars: Array
 ) -> None:
@@ -128,7 +127,7 @@ def _normalize(
             shares[k, n] *= total[n]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
+@inner_summing
 def _add_moments(deviations: Array, shares: Array, count: int, diagonal: bool, totals: Array, weighted: Array) -> None:
     n_features = deviations.shape[0]
     mass = 0.0

@@ -9,9 +9,9 @@ the time.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from gaussmix._linalg import Array
+from gaussmix.engine.kernels.compiling import inner
 from gaussmix.engine.kernels.small_axes import EQUAL, VARIABLE, turn_axes
 from gaussmix.engine.kernels.small_matrices import (
     cholesky,
@@ -35,7 +35,7 @@ IDENTITY = 0
 """Code of the letter I."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def estimate(
     volume: int, shape: int, orientation: int, mass: Array, scatters: Array, factors: Array, axes: Array
 ) -> bool:
@@ -73,7 +73,7 @@ def estimate(
     return good
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _variances(volume: int, shape: int, mass: Array, spreads: Array) -> None:
     """Replace scatters along axes (K, D) by variances, for a given pair of letters."""
     if shape == IDENTITY:
@@ -86,7 +86,7 @@ def _variances(volume: int, shape: int, mass: Array, spreads: Array) -> None:
         _volumes(mass, spreads)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _spheres(volume: int, mass: Array, spreads: Array) -> None:
     n_components, n_features = spreads.shape
     pooled = 0.0
@@ -102,7 +102,7 @@ def _spheres(volume: int, mass: Array, spreads: Array) -> None:
                 spreads[k, i] = pooled
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _own_shapes(volume: int, mass: Array, spreads: Array) -> None:
     size = 0.0
     for k in range(spreads.shape[0]):
@@ -114,7 +114,7 @@ def _own_shapes(volume: int, mass: Array, spreads: Array) -> None:
             scale(spreads[k], size / sum_of(mass))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _one_shape(mass: Array, spreads: Array) -> None:
     total = sum_of(mass)
     for i in range(spreads.shape[1]):
@@ -125,7 +125,7 @@ def _one_shape(mass: Array, spreads: Array) -> None:
             spreads[k, i] = pooled / total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _volumes(mass: Array, spreads: Array) -> None:
     """Variable volumes, one shape: alternate between the two until neither moves."""
     n_components, n_features = spreads.shape
@@ -154,7 +154,7 @@ def _volumes(mass: Array, spreads: Array) -> None:
             spreads[k, i] = volumes[k] * shape[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _one_matrix(volume: int, mass: Array, scatters: Array) -> None:
     """EEE, and VEE by alternating between volumes and the common matrix."""
     n_components, n_features = scatters.shape[:2]
@@ -191,7 +191,7 @@ def _one_matrix(volume: int, mass: Array, scatters: Array) -> None:
                 scatters[k, i, j] = common[i, j] * factor
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def _own_matrices(volume: int, mass: Array, scatters: Array, lower: Array) -> bool:
     """VVV, and EVV with its common volume."""
     size = 0.0

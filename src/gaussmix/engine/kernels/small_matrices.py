@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from gaussmix._linalg import Array
+from gaussmix.engine.kernels.compiling import inner
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def sum_of(values: Array) -> float:
     """Return the sum of a vector."""
     total = 0.0
@@ -17,7 +17,7 @@ def sum_of(values: Array) -> float:
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def geometric_mean(values: Array) -> float:
     """Return the geometric mean of a positive vector."""
     logs = 0.0
@@ -26,14 +26,14 @@ def geometric_mean(values: Array) -> float:
     return np.exp(logs / values.shape[0])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def scale(values: Array, factor: float) -> None:
     """Multiply a vector in place."""
     for i in range(values.shape[0]):
         values[i] *= factor
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def trace_of(matrix: Array) -> float:
     """Return the trace of a square matrix."""
     trace = 0.0
@@ -42,7 +42,7 @@ def trace_of(matrix: Array) -> float:
     return trace
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def size_of(lower: Array) -> float:
     """|L L'|^(1/D)."""
     logs = 0.0
@@ -51,7 +51,7 @@ def size_of(lower: Array) -> float:
     return np.exp(2.0 * logs / lower.shape[0])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def whitened_trace(inverse: Array, scatter: Array) -> float:
     """tr(L^-1 W L^-T)."""
     d = scatter.shape[0]
@@ -65,7 +65,7 @@ def whitened_trace(inverse: Array, scatter: Array) -> float:
     return trace
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def turn(axes: Array, matrix: Array, work: Array) -> None:
     """Replace M by axes' M axes."""
     d = axes.shape[0]
@@ -81,7 +81,7 @@ def turn(axes: Array, matrix: Array, work: Array) -> None:
                 matrix[i, j] += axes[m, i] * work[m, j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def fill_identity(matrix: Array) -> None:
     """Fill a square matrix with the identity."""
     for i in range(matrix.shape[0]):
@@ -89,7 +89,7 @@ def fill_identity(matrix: Array) -> None:
             matrix[i, j] = 1.0 if i == j else 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def fill_diagonal(variances: Array, out: Array) -> None:
     """Fill a square matrix with a diagonal one."""
     fill_identity(out)
@@ -97,7 +97,7 @@ def fill_diagonal(variances: Array, out: Array) -> None:
         out[i, i] = variances[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def sort_descending(diagonal: Array, vectors: Array) -> None:
     """Order the diagonal, and the columns of `vectors` with it, largest first."""
     d = diagonal.shape[0]
@@ -112,7 +112,7 @@ def sort_descending(diagonal: Array, vectors: Array) -> None:
                 vectors[m, i], vectors[m, best] = vectors[m, best], vectors[m, i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def compose(axes: Array, variances: Array, out: Array) -> None:
     """Axes diag(variances) axes'."""
     d = axes.shape[0]
@@ -125,7 +125,7 @@ def compose(axes: Array, variances: Array, out: Array) -> None:
             out[j, i] = value
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def rotate(matrix: Array, i: int, j: int, cosine: float, sine: float) -> None:
     """J' M J for the turn that takes axis i to cosine i + sine j."""
     rotate_columns(matrix, i, j, cosine, sine)
@@ -135,7 +135,7 @@ def rotate(matrix: Array, i: int, j: int, cosine: float, sine: float) -> None:
         matrix[j, m] = cosine * second - sine * first
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def rotate_columns(matrix: Array, i: int, j: int, cosine: float, sine: float) -> None:
     """Turn columns i and j of a matrix towards each other."""
     for m in range(matrix.shape[0]):
@@ -144,7 +144,7 @@ def rotate_columns(matrix: Array, i: int, j: int, cosine: float, sine: float) ->
         matrix[m, j] = cosine * second - sine * first
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def jacobi(matrix: Array, vectors: Array) -> None:
     """Diagonalise a symmetric matrix in place by Jacobi's method; its eigenvectors become columns of `vectors`."""
     d = matrix.shape[0]
@@ -167,7 +167,7 @@ def jacobi(matrix: Array, vectors: Array) -> None:
             break
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def cholesky(matrix: Array, lower: Array) -> bool:
     """Fill `lower` with the Cholesky factor; say whether the matrix is positive definite."""
     d = matrix.shape[0]
@@ -187,7 +187,7 @@ def cholesky(matrix: Array, lower: Array) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner
 def invert(lower: Array, inverse: Array) -> None:
     """Fill `inverse` with the inverse of a lower triangular matrix."""
     d = lower.shape[0]

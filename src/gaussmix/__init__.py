@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
     from gaussmix.engine.executors.local import LocalEngine
+    from gaussmix.estimators.mixture import GaussianMixture
     from gaussmix.fitting.result import FitResult
     from gaussmix.mixture import Mixture
     from gaussmix.report.facts import summarize
@@ -35,6 +36,7 @@ _HOMES = {
     "AddedDiagonal": "gaussmix.covariance.regularization",
     "Assignments": "gaussmix.api",
     "FitResult": "gaussmix.fitting.result",
+    "GaussianMixture": "gaussmix.estimators.mixture",
     "LocalEngine": "gaussmix.engine.executors.local",
     "Mixture": "gaussmix.mixture",
     "PseudoObservations": "gaussmix.covariance.regularization",
@@ -54,6 +56,7 @@ __all__ = [
     "AddedDiagonal",
     "Assignments",
     "FitResult",
+    "GaussianMixture",
     "LocalEngine",
     "Mixture",
     "PseudoObservations",

@@ -1,0 +1,399 @@
+"""The Gaussian mixture as scikit-learn's users know it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture as SklearnMixture
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from gaussmix import criteria
+from gaussmix._linalg import Array
+from gaussmix.data.open import open_source
+from gaussmix.engine.evaluator import Evaluator, appraise_source, score_source
+from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.executors.threads import one_blas_thread
+from gaussmix.engine.scoring import Appraisal, RowScores
+from gaussmix.errors import DataError, ParameterError
+from gaussmix.estimators.checks import (
+    COLLAPSED,
+    PARAMETER_CONSTRAINTS,
+    UNCONVERGED,
+    checked_covariances,
+    checked_means,
+    checked_weights,
+    weighted_rows,
+)
+from gaussmix.estimators.exchange import as_sklearn, copied, current_mixture, names_of
+from gaussmix.estimators.finding import Last, best_ascent
+from gaussmix.estimators.parameters import mixture_from, parameters_of, structure_of
+from gaussmix.estimators.sampling import draw
+from gaussmix.mixture import Mixture
+from gaussmix.report.text import report_text
+
+_SAMPLED = 2048  # rows by which the coordinates of constant columns are found
+_LEAST_ROWS = 2
+_NO_SAMPLE = "The sampling requires at least one sample."
+
+
+class GaussianMixture(DensityMixin, BaseEstimator):
+    """A Gaussian mixture with scikit-learn's parameters, attributes and results.
+
+    Everything that `sklearn.mixture.GaussianMixture` takes and has means the same here, and the same start leads to the
+    same parameters. `docs/from-scikit-learn.md` lists the differences.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components K.
+    covariance_type : str, default="full"
+        "full", "tied", "diag", "spherical", or one of mclust's names, such as "VEV". Covariances of a structure that
+        scikit-learn lacks are written as those of "full".
+    tol : float, default=1e-3
+        Stop when the mean log-likelihood per row changes by less than this in an iteration.
+    reg_covar : float, default=1e-6
+        Added to the diagonal of every covariance.
+    max_iter : int, default=100
+        Most iterations; 0 leaves the start as it is.
+    n_init : int, default=1
+        Number of starts, of which the best is kept.
+    init_params : {"kmeans", "k-means++", "random", "random_from_data"}, default="kmeans"
+        Where to start.
+    weights_init : array-like (K,), default=None
+        Weights to start from.
+    means_init : array-like (K, D), default=None
+        Means to start from.
+    precisions_init : array-like, default=None
+        Inverse covariances to start from: (K, D, D) if "full", (D, D) if "tied", (K, D) if "diag", (K,) if "spherical".
+    random_state : int, RandomState or None, default=None
+        Randomness of the starts, and of `sample`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last one ended.
+    verbose : int, default=0
+        Whether to print how the fit goes; 2 for times and gains too.
+    verbose_interval : int, default=10
+        Iterations between two lines.
+
+    Attributes
+    ----------
+    weights_ : array (K,)
+        Mixing weights.
+    means_ : array (K, D)
+        Component means.
+    covariances_ : array
+        Component covariances, in the shape of `precisions_init`.
+    precisions_ : array
+        Their inverses, in the same shape.
+    precisions_cholesky_ : array
+        Upper triangular U with precision U U'; reciprocal standard deviations for "diag" and "spherical".
+    converged_ : bool
+        Whether the best start met `tol`.
+    n_iter_ : int
+        Iterations of the best start.
+    lower_bound_ : float
+        Mean log-likelihood per row of the parameters before the last M-step.
+    lower_bounds_ : list of float
+        The same for every iteration of the best start.
+    log_likelihood_ : float
+        Log-likelihood of all rows under the parameters that are returned.
+    n_features_in_ : int
+        Number of features D.
+    feature_names_in_ : array (D,)
+        Names of the features, where all have one.
+    """
+
+    weights_: Array
+    means_: Array
+    covariances_: Array
+    precisions_: Array
+    precisions_cholesky_: Array
+    converged_: bool
+    n_iter_: int
+    lower_bound_: float
+    lower_bounds_: list[float]
+    log_likelihood_: float
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        weights_init: Any = None,
+        means_init: Any = None,
+        precisions_init: Any = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+
+    # Fitting
+
+    def fit(self, X: Any, y: object = None, *, sample_weight: Any = None) -> Self:
+        """Fit the mixture.
+
+        Parameters
+        ----------
+        X : array-like or dataframe (N, D)
+            Rows.
+        y : None
+            Not looked at.
+        sample_weight : array-like (N,), optional
+            How often each row counts.
+
+        Raises
+        ------
+        ValueError
+            When a parameter or the rows cannot be used, or every start ends in a singular covariance.
+        """
+        self._fit(X, sample_weight)
+        return self
+
+    def fit_predict(self, X: Any, y: object = None, *, sample_weight: Any = None) -> NDArray[np.int64]:
+        """Fit the mixture, and return the most probable component (N,) of every row.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+        """
+        return self._labels(self._fit(X, sample_weight))
+
+    def _fit(self, X: Any, sample_weight: Any) -> NDArray[Any]:
+        """Fit; return the rows as an array."""
+        self._validate_params()
+        x = cast("NDArray[Any]", validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=_LEAST_ROWS))
+        rows = weighted_rows(x, sample_weight)
+        if len(rows.x) < self.n_components:
+            raise DataError(
+                f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
+                f"n_samples = {len(rows.x)}"
+            )
+        with one_blas_thread():
+            evaluator = Evaluator.open(open_source(rows.x, weights=rows.weights), LocalEngine(), 0, _SAMPLED)
+            last = self._last() if self.warm_start and hasattr(self, "converged_") else None
+            best = best_ascent(self, rows, evaluator, last)
+        if not best.converged and self.max_iter > 0:
+            warnings.warn(COLLAPSED if best.collapsed else UNCONVERGED, ConvergenceWarning, stacklevel=3)
+        self._keep(best.mixture, self.covariance_type)
+        self.converged_, self.n_iter_ = best.converged, len(best.bounds)
+        self.lower_bound_, self.lower_bounds_ = best.lower_bound, list(best.bounds)
+        self.log_likelihood_ = appraise_source([best.mixture], evaluator.source, evaluator.executor)[0].log_likelihood
+        return x
+
+    def _last(self) -> Last:
+        """Return where a warm start goes on from."""
+        mixture = current_mixture(self)
+        if (mixture.n_components, mixture.n_features) != (self.n_components, self.n_features_in_):
+            raise ParameterError(
+                f"warm_start: the last fit had {mixture.n_components} components in {mixture.n_features} features, "
+                f"this one has {self.n_components} in {self.n_features_in_}; set warm_start=False or fit a clone"
+            )
+        return Last(mixture, self.lower_bound_)
+
+    def _keep(self, mixture: Mixture, covariance_type: str) -> None:
+        """Take a mixture as this estimator's."""
+        structure = structure_of(covariance_type, mixture.n_features).name
+        self._kept = mixture.renamed(structure, names_of(self))
+        written = parameters_of(mixture, covariance_type)
+        self.weights_, self.means_, self.covariances_, self.precisions_, self.precisions_cholesky_ = written
+
+    # What it is
+
+    @property
+    def mixture_(self) -> Mixture:
+        """The fitted mixture as a frozen value; made of the attributes where somebody has changed them."""
+        check_is_fitted(self)
+        return current_mixture(self)
+
+    def summary(self) -> str:
+        """Return a text that tells of the components, for a person to read."""
+        return report_text(self.mixture_)
+
+    # What it says of rows
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return the most probable component (N,) of every row.
+
+        Parameters
+        ----------
+        X : array-like or dataframe (N, D)
+        """
+        return self._labels(self._rows(X))
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probabilities (N, K) that a row came from each component.
+
+        Parameters
+        ----------
+        X : array-like or dataframe (N, D)
+        """
+        return np.concatenate([scores.responsibilities for scores in self._scores(self._rows(X))])
+
+    def score_samples(self, X: Any) -> Array:
+        """Return the log density (N,) of every row.
+
+        Parameters
+        ----------
+        X : array-like or dataframe (N, D)
+        """
+        return np.concatenate([scores.log_prob for scores in self._scores(self._rows(X))])
+
+    def score(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> float:  # pyright: ignore[reportIncompatibleMethodOverride] - the mixin returns nothing
+        """Return the mean log density per row.
+
+        Parameters
+        ----------
+        X : array-like or dataframe (N, D)
+        y : None
+            Not looked at.
+        sample_weight : array-like (N,), optional
+            How often each row counts.
+        """
+        return self._appraisal(X, sample_weight).score
+
+    def bic(self, X: Any) -> float:
+        """Return the Bayesian information criterion on the rows X (N, D); lower is better."""
+        seen = self._appraisal(X)
+        return criteria.bic(seen.log_likelihood, self.mixture_.n_parameters, float(seen.mass.sum()))
+
+    def aic(self, X: Any) -> float:
+        """Return the Akaike information criterion on the rows X (N, D); lower is better."""
+        return criteria.aic(self._appraisal(X).log_likelihood, self.mixture_.n_parameters)
+
+    def icl(self, X: Any) -> float:
+        """Return the integrated completed likelihood on the rows X (N, D), on BIC's scale; lower is better."""
+        seen = self._appraisal(X)
+        n = float(seen.mass.sum())
+        return criteria.icl(seen.log_likelihood, self.mixture_.n_parameters, n, seen.classification)
+
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> tuple[Array, NDArray[np.int64]]:
+        """Draw rows (n_samples, D), component by component, and their components (n_samples,).
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+        random_state : int, RandomState or None, default=None
+            Randomness of this call; the estimator's own by default.
+        """
+        mixture = self.mixture_
+        if n_samples < 1:
+            raise ParameterError(f"Invalid value for 'n_samples': {n_samples} . {_NO_SAMPLE}")
+        rng = check_random_state(self.random_state if random_state is None else random_state)
+        return draw(mixture, self.covariance_type, n_samples, rng)
+
+    def _rows(self, X: Any) -> NDArray[Any]:
+        check_is_fitted(self)
+        return cast("NDArray[Any]", validate_data(self, X, reset=False))
+
+    def _scores(self, x: NDArray[Any]) -> Iterator[RowScores]:
+        for _, scores in score_source(current_mixture(self), open_source(x), LocalEngine()):
+            yield scores
+
+    def _labels(self, x: NDArray[Any]) -> NDArray[np.int64]:
+        return np.concatenate([scores.labels for scores in self._scores(x)])
+
+    def _appraisal(self, X: Any, sample_weight: Any = None) -> Appraisal:
+        rows = weighted_rows(self._rows(X), sample_weight)
+        return appraise_source([current_mixture(self)], open_source(rows.x, weights=rows.weights), LocalEngine())[0]
+
+    def _n_parameters(self) -> int:
+        """Return the number of free parameters; private in scikit-learn too, and widely called."""
+        return self.mixture_.n_parameters
+
+    # There and back
+
+    @classmethod
+    def from_parameters(
+        cls,
+        weights: Any,
+        means: Any,
+        covariances: Any,
+        *,
+        covariance_type: str = "full",
+        feature_names: Sequence[str] | None = None,
+        **parameters: Any,
+    ) -> Self:
+        """Return a fitted estimator that has these parameters.
+
+        Parameters
+        ----------
+        weights : array-like (K,)
+            Mixing weights.
+        means : array-like (K, D)
+            Component means.
+        covariances : array-like
+            In the shape of the covariance type.
+        covariance_type : str, default="full"
+            As for the estimator.
+        feature_names : sequence of str, optional
+            Names of the features.
+        **parameters
+            Further parameters of the estimator.
+
+        Raises
+        ------
+        ParameterError
+            When these are not the parameters of a mixture.
+        """
+        n_components, n_features = np.shape(means)
+        estimator = cls(n_components, covariance_type=covariance_type, **parameters)
+        estimator._validate_params()
+        spread = checked_covariances(covariances, covariance_type, n_components, n_features)
+        checked = checked_weights(weights, n_components), checked_means(means, n_components, n_features)
+        estimator.n_features_in_ = n_features
+        if feature_names is not None:
+            estimator.feature_names_in_ = np.array(feature_names, dtype=object)
+        estimator._keep(mixture_from(*checked, spread, covariance_type), covariance_type)
+        estimator.converged_, estimator.n_iter_ = True, 0
+        estimator.lower_bound_, estimator.lower_bounds_ = -math.inf, []
+        return estimator
+
+    @classmethod
+    def from_sklearn(cls, model: SklearnMixture) -> Self:
+        """Return the same estimator as one of gaussmix, fitted if `model` is.
+
+        Parameters
+        ----------
+        model : sklearn.mixture.GaussianMixture
+        """
+        return copied(model, cls(**model.get_params(deep=False)))
+
+    def to_sklearn(self) -> SklearnMixture:
+        """Return the same estimator as one of scikit-learn, fitted if this one is.
+
+        A structure that scikit-learn lacks is written as the plainest of its types that can hold it.
+        """
+        return as_sklearn(self)

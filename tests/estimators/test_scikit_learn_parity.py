@@ -146,7 +146,7 @@ def test_a_component_without_rows_goes_where_scikit_learn_sends_it(covariance_ty
         theirs, ours = both(x, n_components=2, max_iter=max_iter, tol=0.0, **given)
         assert_agree(theirs, ours)
         if max_iter == 1:
-            np.testing.assert_array_equal(ours.means_[1], 0.0)
+            np.testing.assert_allclose(ours.means_[1], 0.0, atol=1e-9)  # rounding of the start's 1e3
 
 
 def test_the_likelihood_told_is_that_of_the_parameters_returned() -> None:

@@ -286,6 +286,23 @@ def test_tables_show_winners_losers_and_those_who_are_missing():
     assert "others held 25 % of the machine" in text
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"pass_best_s": -0.1, "share_of_product": None},
+        {"share_of_product": 2.6},
+        {"pass_median_s": 0.1},
+        {"total_s": 50.0},
+    ],
+    ids=["negative", "impossible", "unsteady", "small part of a run"],
+)
+def test_differences_that_do_not_stand_out_are_not_shown(more):
+    text = render.tables(_results(_row("gaussmix", 0.5) | more, _row("onedal", 1.0)))
+    first, last = [line for line in text.splitlines() if line.startswith(("| gaussmix", "| onedal"))]
+    assert first.startswith("| onedal | 1.00 s")
+    assert last.startswith("| gaussmix | lost in the noise |  |  |  |")
+
+
 def test_the_text_around_the_tables_stays():
     text = f"# Title\n\nBefore.\n\n{render.BEGIN}\nold\n{render.END}\n\nAfter.\n"
     once = render.document(text, [_results(_row("gaussmix", 1.0))])

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture as Sklearn
@@ -28,7 +30,7 @@ def x() -> np.ndarray[Any, Any]:
     return rng.permutation(np.concatenate([rng.normal(size=(60, 2)), rng.normal(size=(40, 2)) + 5.0]))
 
 
-@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame, pa.table], ids=["pandas", "polars", "pyarrow"])
 def test_frames_are_matched_by_name(frame: Any, x: np.ndarray[Any, Any]) -> None:
     table = frame({"width": x[:, 0], "height": x[:, 1]})
     model = gm.GaussianMixture(2, random_state=0).fit(table)
@@ -75,6 +77,17 @@ def test_pipelines_searches_and_clones(x: np.ndarray[Any, Any]) -> None:
     fitted = gm.GaussianMixture(2, means_init=[[0.0, 0.0], [5.0, 5.0]]).fit(x)
     assert not hasattr(clone(fitted), "means_")
     assert fitted.means_init == [[0.0, 0.0], [5.0, 5.0]]
+
+
+def test_sample_weights_are_routed_through_searches(x: np.ndarray[Any, Any]) -> None:
+    weights = np.random.default_rng(0).integers(1, 4, size=len(x)).astype(float)
+    with config_context(enable_metadata_routing=True):
+        model = gm.GaussianMixture(random_state=0).set_fit_request(sample_weight=True)
+        model = model.set_score_request(sample_weight=True)
+        search = GridSearchCV(model, {"n_components": [2]}, cv=2).fit(x, sample_weight=weights)
+    expected = gm.GaussianMixture(2, random_state=0).fit(x, sample_weight=weights)
+    np.testing.assert_array_equal(search.best_estimator_.weights_, expected.weights_)
+    assert not np.allclose(expected.weights_, gm.GaussianMixture(2, random_state=0).fit(x).weights_)
 
 
 def test_parameters_assigned_by_hand_count(x: np.ndarray[Any, Any]) -> None:

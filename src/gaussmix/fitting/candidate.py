@@ -84,7 +84,10 @@ class Fitted:
     @property
     def reason(self) -> Reason:
         """Why it ended."""
-        return Reason.INFEASIBLE if self.outcome is None else self.outcome.reason
+        if self.outcome is not None:
+            return self.outcome.reason
+        stopped = any(start.reason == Reason.INTERRUPTED.value for start in self.starts)
+        return Reason.INTERRUPTED if stopped else Reason.INFEASIBLE
 
 
 @final
@@ -202,8 +205,8 @@ class Candidates:
     def finals(self, contest: Contest, bar: float = -math.inf, max_passes: int | None = None) -> Method[Fitted]:
         """Run the best of a contest on all rows until the rule is met, and appraise it.
 
-        A candidate that will not reach the bar, an objective, is pruned as soon as that shows. It may be allowed fewer
-        passes on all rows than the rule says.
+        A candidate that will not reach the bar, an objective, is pruned as soon as that shows; at once, as the heats
+        left it, when the bar is infinite. It may be allowed fewer passes on all rows than the rule says.
         """
         family, model, algorithm = contest.family, contest.model, self.recipe.algorithm
         rule = replace(self.recipe.rule, bar=bar)
@@ -212,7 +215,9 @@ class Candidates:
             rule = replace(rule, max_passes=min(rule.max_passes, before + max_passes))
         records = tuple(_record(runner, contest.sampled) for runner in contest.field)
         field = list(contest.field)
-        if contest.sampled:
+        if bar == math.inf and contest.leader is not None:
+            field = [Runner("heats", contest.leader, outcome=contest.leader)]
+        elif contest.sampled:
             field = yield from race(
                 *(_finalists(field, bar), model, rule, self._reseed(model)), algorithm=algorithm.finishing, final=True
             )
@@ -252,9 +257,13 @@ class Candidates:
             if best is None or best.outcome is None:
                 return None
             outcome = best.outcome
-            if best.finished and outcome.reason is not Reason.OUTRUN:
+            if best.finished and outcome.reason is not Reason.OUTRUN and rule.bar < math.inf:
                 return outcome
-            if best.finished or rule.hopeless(outcome.objective, outcome.remaining * self.evaluator.summary.weight):
+            if (
+                best.finished
+                or rule.bar == math.inf
+                or rule.hopeless(outcome.objective, outcome.remaining * self.evaluator.summary.weight)
+            ):
                 settled = outcome.reason is Reason.CONVERGED and outcome.remaining < rule.tol
                 return outcome if settled else outcome.ended(Reason.PRUNED)
             climb = self.recipe.algorithm.finish

@@ -54,6 +54,7 @@ class Driver:
             with Interrupts() as interrupts:
                 while conversation.asking and not self.interrupted:
                     self._advance(conversation, interrupts)
+                self.interrupted |= interrupts.pending
         except KeyboardInterrupt:
             self.interrupted = True
         if self.interrupted:

@@ -206,7 +206,7 @@ class _Run:
             settled = self._settling.settled(objective / weight, noise) or settled
         self._trace += objectives
         self._objective = objectives[-1]
-        if settled:
+        if settled and math.isfinite(objectives[-1]):
             self.reason = Reason.CONVERGED
         elif len(self._trace) >= self._rule.max_passes:
             self.reason = Reason.MAX_PASSES

@@ -9,16 +9,16 @@ from typing import Any, Self, final
 
 import numpy as np
 
-from gaussmix.covariance import Family
+from gaussmix.covariance import Family, Moment, Scatter
 from gaussmix.covariance.regularization import PseudoObservations, Regularization
 from gaussmix.data.source import Source
 from gaussmix.engine.assignment import Assignment
 from gaussmix.engine.evaluator import Appraise, Evaluator
-from gaussmix.errors import EmptyDataError, FitError, MissingValuesError, ScaleError, TooFewRowsError
+from gaussmix.errors import EmptyDataError, FitError, MissingValuesError, ParameterError, ScaleError, TooFewRowsError
 from gaussmix.fitting.candidate import Candidates, Fitted, Recipe
 from gaussmix.fitting.drive import Driver
 from gaussmix.fitting.em import begin
-from gaussmix.fitting.maximize import Collapsed, Died
+from gaussmix.fitting.maximize import Collapsed, Died, Model
 from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason
@@ -152,11 +152,10 @@ class Ground:
                 "interrupted: what is told of the fit is what was known by then, in part from a sample of the rows; "
                 "fit again to the end before you rely on it"
             )
+        known = math.isfinite(outcome.remaining)
+        left_to_gain = f" (about {outcome.remaining:.2g} log-likelihood per row left to gain)" if known else ""
         if outcome.reason is Reason.MAX_PASSES:
-            messages.append(
-                f"not converged after {outcome.passes} passes (about {outcome.remaining:.2g} log-likelihood per row "
-                "left to gain); raise max_passes or tol"
-            )
+            messages.append(f"not converged after {outcome.passes} passes{left_to_gain}; raise max_passes or tol")
         if outcome.reason is Reason.PRECISION:
             messages.append(
                 "stopped at the precision of float64 arithmetic; leave out redundant columns or use fewer components"
@@ -179,7 +178,7 @@ def given_start(start: Mixture | Assignment, n_components: int, structure: Famil
     """
     model = ground.candidates.model(structure)
     if isinstance(start, Mixture):
-        return start
+        return _projected(start, model, ground.evaluator.summary.weight)
     try:
         (mixture,) = Driver(ground.evaluator).run([begin(start, n_components, model)])
     except (Died, Collapsed) as error:
@@ -189,6 +188,26 @@ def given_start(start: Mixture | Assignment, n_components: int, structure: Famil
     if mixture is None:
         raise KeyboardInterrupt
     return mixture
+
+
+def _projected(start: Mixture, model: Model, weight: float) -> Mixture:
+    """Return the start itself where it is of the model's structure, else the member nearest in likelihood.
+
+    That is the M-step for rows that are spread just as the start's components say.
+    """
+    mixture = start.expressed_in(model.pilot.coordinates)
+    if start.structure == model.structure.name:
+        return mixture
+    mass = weight * mixture.weights
+    dense = np.broadcast_to(mixture.spread.dense(), (len(mass), mixture.n_features, mixture.n_features))
+    scatter = Scatter(Moment.FULL, mass, mass[:, None, None] * dense, mixture.n_features)
+    try:
+        return model.fitted(scatter, mixture.centres, None)
+    except Collapsed as error:
+        raise ParameterError(
+            f"start: its covariances have no counterpart of structure {model.structure.name} in float64 ({error}); "
+            "start from a mixture of that structure"
+        ) from error
 
 
 def infeasible(structure: Family, n_components: int) -> Fitted:

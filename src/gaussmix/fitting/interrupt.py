@@ -29,6 +29,11 @@ class Interrupts:
             self._before = signal.signal(signal.SIGINT, self._strike)
         return self
 
+    @property
+    def pending(self) -> bool:
+        """Whether an interrupt has waited in vain."""
+        return self._pending
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

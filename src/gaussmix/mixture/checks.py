@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from gaussmix import _validation
 from gaussmix._linalg import Array
-from gaussmix.covariance import Covariances, Dense
+from gaussmix.covariance import Covariances, Dense, Moment, Scatter, family
 from gaussmix.errors import ColumnError, ParameterError
+
+_SAME = 1e-6  # relative: printed parameters have that many digits
 
 
 def checked_weights(values: object, n_components: int) -> Array:
@@ -56,6 +58,29 @@ def checked_covariances(values: object, n_components: int, n_features: int) -> C
                 "add a small positive number to its diagonal"
             ) from error
     return Dense.from_matrices(matrices)
+
+
+def checked_structure(name: str | None, covariances: Covariances, n_components: int) -> str:
+    """Return the structure's own name, once the covariances are members of it; the general one by default.
+
+    A member is its own estimate from rows that are spread just as it says.
+
+    Raises
+    ------
+    ParameterError
+        When the structure is unknown, or the covariances are not of it to 1e-6.
+    """
+    n_features = covariances.n_features
+    structure = family(name or "VVV", n_features)
+    dense = np.broadcast_to(covariances.dense(), (n_components, n_features, n_features))
+    member = structure.estimate(Scatter(Moment.FULL, np.ones(n_components), dense, n_features), None).dense()
+    gap = np.abs(member - dense).max(axis=(1, 2)) / np.abs(dense).max(axis=(1, 2))
+    if (gap > _SAME).any():
+        raise ParameterError(
+            f"structure={name!r}: the covariances are not of it (number {int(gap.argmax())} is {gap.max():.2g} of its "
+            "size away); name another structure, or leave it out for the general one"
+        )
+    return structure.name
 
 
 def checked_names(names: Sequence[str] | None, n_features: int) -> tuple[str, ...] | None:

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gaussmix import _validation, serialization
-from gaussmix._linalg import LOG_2PI, Array, log_sum_exp, read_only, row_norms
+from gaussmix._linalg import LOG_2PI, Array, Integers, log_sum_exp, read_only, row_norms
 from gaussmix.coordinates import Coordinates
 from gaussmix.covariance import Covariances, Dense, family
 from gaussmix.errors import ColumnError, ModelFileError
-from gaussmix.mixture.checks import checked_covariances, checked_names, checked_positions, checked_weights
+from gaussmix.mixture.checks import (
+    checked_covariances,
+    checked_names,
+    checked_positions,
+    checked_structure,
+    checked_weights,
+)
 from gaussmix.mixture.file import Parts, from_file, to_file
 
 # Families of which every marginal is a member too; of others a marginal is only known to be general.
@@ -77,7 +82,7 @@ class Mixture:
             centres,
             spread,
             Coordinates.identity(n_features),
-            family(structure or "VVV", n_features).name,
+            checked_structure(structure, spread, n_components),
             checked_names(feature_names, n_features),
         )
 
@@ -187,7 +192,7 @@ class Mixture:
             responsibilities[far] = np.eye(self.n_components)[nearest]
         return responsibilities
 
-    def predict(self, x: Any) -> NDArray[np.int64]:
+    def predict(self, x: Any) -> Integers:
         """Most probable component (N,) of every row.
 
         Parameters
@@ -226,9 +231,7 @@ class Mixture:
         """
         return self.sample_labelled(n_rows, rng)[0]
 
-    def sample_labelled(
-        self, n_rows: int, rng: np.random.Generator | int | None = None
-    ) -> tuple[Array, NDArray[np.int64]]:
+    def sample_labelled(self, n_rows: int, rng: np.random.Generator | int | None = None) -> tuple[Array, Integers]:
         """Draw independent rows (N, D) and the components (N,) that they came from."""
         n_rows = _validation.positive_integer(n_rows, "n_rows", least=0)
         rng = np.random.default_rng(rng)
@@ -284,12 +287,8 @@ class Mixture:
         if len(rest) == 0:
             raise ColumnError("every feature is given a value; leave at least one out")
         at = self.coordinates.select(given).inward(_validation.finite([list(values.values())], "values"))
-        ordered = np.concatenate([given, rest])
-        factors = self.spread.scaled(np.ones(self.n_features)).select(ordered)
-        lower = np.broadcast_to(
-            Dense.from_matrices(factors.dense()).factors if not isinstance(factors, Dense) else factors.factors,
-            (self.n_components, self.n_features, self.n_features),
-        )
+        factors = self.spread.select(np.concatenate([given, rest])).triangles()
+        lower = np.broadcast_to(factors, (self.n_components, self.n_features, self.n_features))
         n_given = len(given)
         white = np.stack(
             [self.spread.select(given).whiten(k, at - self.centres[k, given])[0] for k in range(self.n_components)]
@@ -307,7 +306,7 @@ class Mixture:
             self._names(rest),
         )
 
-    def take(self, components: NDArray[np.int64]) -> Mixture:
+    def take(self, components: Integers) -> Mixture:
         """Return the mixture with its components in another order."""
         return Mixture.within(
             self.coordinates,
@@ -318,13 +317,13 @@ class Mixture:
             self.feature_names,
         )
 
-    def without(self, components: NDArray[np.int64]) -> Mixture:
+    def without(self, components: Integers) -> Mixture:
         """Return the mixture of the other components, their weights scaled up to sum to 1."""
         left = self.take(np.setdiff1d(np.arange(self.n_components), components))
         weights = left.weights / left.weights.sum()
         return Mixture.within(left.coordinates, weights, left.centres, left.spread, left.structure, left.feature_names)
 
-    def order(self) -> NDArray[np.int64]:
+    def order(self) -> Integers:
         """Positions (K,) of the components by weight, largest first, ties by mean."""
         return np.lexsort([*self.centres.T[::-1], -self.weights])
 
@@ -351,7 +350,7 @@ class Mixture:
         """Return the same mixture under another structure's name and other feature names."""
         return Mixture.within(self.coordinates, self.weights, self.centres, self.spread, structure, feature_names)
 
-    def _names(self, positions: NDArray[np.int64]) -> tuple[str, ...] | None:
+    def _names(self, positions: Integers) -> tuple[str, ...] | None:
         return None if self.feature_names is None else tuple(self.feature_names[i] for i in positions)
 
     # Where it is kept

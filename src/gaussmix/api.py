@@ -177,8 +177,9 @@ def select(
     holdout : float
         Share of the rows to hold out, drawn by their positions; only for "heldout".
     prune : bool
-        Stop candidates early that cannot become the best, by ten times the estimate of what they have left to gain;
-        the table marks them. With ``False`` every candidate is fitted to the end, as always with "cem".
+        Stop candidates early that are not going to come near the best, by ten times the estimate of what they have
+        left to gain, and give them fewer starts; the table marks them. With ``False`` every candidate has all starts
+        and is fitted to the end, which finds better optima where clusters are far from Gaussian. CEM never prunes.
     weights, weight_kind, features, missing, n_starts, algorithm, tol, max_passes, regularization, seed, engine, watch
         As in `fit`.
     start : "auto", "kmeans", "hierarchical", "random" or "rows"
@@ -206,7 +207,7 @@ def select(
     ) as ground:
         families = families_of(covariance, ground.evaluator.source.n_features)
         selection = search(ground, families, counts, criterion, prune=prune, watch=watch)
-    if share is None:
+    if share is None or selection.best.reason == "interrupted":
         _warn(selection.best)
         return selection
     best = selection.best
@@ -225,6 +226,7 @@ def select(
         regularization=regularization,
         seed=seed,
         engine=engine,
+        watch=watch,
     )
     return replace(selection, best=whole)
 

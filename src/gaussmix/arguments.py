@@ -94,9 +94,11 @@ def open_ground(
             summary = evaluator.summary
             effective = summary.weight**2 / summary.squared_weight
             facts["effective_size"] = effective
+            held_out = None if held_out is None else Scaled(held_out, effective / summary.weight)
             evaluator = Evaluator.open(Scaled(source, effective / summary.weight), executor, seed, n_sampled)
         ground = Ground.survey(evaluator, penalty, recipe, seed, facts, held_out)
-        _warn_of_weights(ground)
+        if weight_kind == "frequency":
+            _warn_of_weights(ground)
         yield ground
 
 

@@ -191,7 +191,7 @@ def _grid(facts: Facts, width: int) -> list[Part]:
     structures = [name for name in FAMILIES if name in tried]
     if len(rows) < 3 or min(len(counts), len(structures)) < 2:
         return []
-    cells = {(row["structure"], row["n_components"]): _distance(row, facts[by], by) for row in rows}
+    cells = {(row["structure"], row["n_components"]): _distance(row, rows[0][by], by) for row in rows}
     if len(counts) <= _MOST_COUNTS:
         first = ("structure", structures)
         columns = [(f"K={k}", _lined_up([cells.get((s, k), "") for s in structures])) for k in counts]

@@ -49,6 +49,12 @@ class Neighbours:
         best = self._best(k, lambda other: family.lies_in(other))
         return self._leaders[best].objective if best is not None else math.inf
 
+    def within_reach(self, key: Key) -> float:
+        """Return the highest objective of a structure that lies in the candidate's, which thus can reach it too."""
+        family, k = self._contests[key].family, key[1]
+        best = self._best(k, lambda other: other.lies_in(family))
+        return self._leaders[best].objective if best is not None else -math.inf
+
     def _runners(self, contest: Contest) -> Iterator[Runner]:
         k, family = contest.n_components, contest.family
         simpler = self._best(k, lambda other: other.lies_in(family))

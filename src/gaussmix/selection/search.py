@@ -10,6 +10,7 @@ from typing import final
 from gaussmix import criteria
 from gaussmix.covariance import Family
 from gaussmix.engine.evaluator import appraise_source
+from gaussmix.errors import TooFewRowsError
 from gaussmix.fitting.candidate import Contest, Fitted
 from gaussmix.fitting.drive import Driver, Progress
 from gaussmix.fitting.fit import Ground, infeasible
@@ -22,9 +23,12 @@ from gaussmix.selection.table import ELIGIBLE, Row, Table, best_row
 _FIRST_STARTS = 3  # of every candidate; the rest is for those that may come near the best
 _PIONEERS = ("EEE", "VVV", "E", "V")  # fitted first, so that the rest has something to be measured by
 _OF_INTEREST = 10.0  # above the best: candidates that may come so near are fitted to the end
+_GAIN_PER_ROW = 0.3  # of log-likelihood, that a better start of a candidate may bring
+_STEPS = (-2, -1, 1, 2)
 _SCOUTS = 3
 _SCOUT_PASSES = 30
-_ROUNDS = 2  # of suggestions between neighbours
+_LEAST_ROUNDS, _MOST_ROUNDS = 2, 8  # of suggestions between neighbours
+_IMPROVEMENT = 0.1  # of the best criterion, for which another round is worth its while
 
 
 @final
@@ -112,6 +116,8 @@ def _judged(rows: Sequence[Row], results: Mapping[Key, FitResult], ground: Groun
     held_out = ground.held_out
     assert held_out is not None
     appraisals = appraise_source([result.mixture for result in results.values()], held_out, ground.evaluator.executor)
+    if not all(appraisal.mass.sum() > 0.0 for appraisal in appraisals):
+        raise TooFewRowsError("no row was held out; raise holdout, or choose by a criterion that needs none")
     values = {key: -2.0 * appraisal.log_likelihood for key, appraisal in zip(results, appraisals, strict=True)}
     return [replace(row, heldout=values.get((row.structure, row.n_components), math.nan)) for row in rows]
 
@@ -154,10 +160,13 @@ class _Grid:
         """Fit every candidate for which there are enough distinct rows."""
         few = _FIRST_STARTS if self._prune else None
         contests = self._first_heats(few)
-        for number in range(_ROUNDS):
+        for number in range(_MOST_ROUNDS):
+            before = self._best(contests)
             if self._driver.interrupted:
                 break
             contests |= self._suggested(contests, few if number == 0 else None)
+            if number + 1 >= _LEAST_ROUNDS and self._best(contests) > before - _IMPROVEMENT:
+                break
         order = sorted(contests, key=lambda key: self._estimate(contests[key]))
         best, fitted = math.inf, dict[Key, Fitted]()
         if self._prune:
@@ -176,7 +185,7 @@ class _Grid:
         entered = [self._ground.candidates.entered(family, k, 0, few) for family, k in self._pairs]
         pioneers = [contest for contest in entered if not self._prune or contest.family.name in _PIONEERS] or entered
         contests = self._heats(pioneers, {})
-        best = min((self._estimate(contest) for contest in contests.values()), default=math.inf)
+        best = self._best(contests)
         rest = [contest for contest in entered if contest not in pioneers]
         bars = {_key(each): self._bar(each.family, each.n_components, best, each) for each in rest}
         return contests | self._heats(rest, bars)
@@ -190,22 +199,43 @@ class _Grid:
         neighbours, enter = Neighbours(contests), self._ground.candidates.entered
         estimates = [self._estimate(contest) for contest in contests.values()]
         best = min(estimates, default=math.inf) if self._prune else math.inf
+        near = {key for key, contest in contests.items() if self._is_near(contest, neighbours, best)}
+        # What wins is often found by way of its neighbours, a component more or less away.
+        near |= {(name, k + step) for name, k in near for step in _STEPS} & contests.keys()
         again: list[Contest] = []
-        for key, contest in contests.items():
-            family, k = contest.family, contest.n_components
-            if neighbours.potential(key) < self._bar(family, k, best, contest):
-                continue
-            more = () if held_back is None else enter(family, k, held_back).field
+        for key in sorted(near):
+            contest = contests[key]
+            more = () if held_back is None else enter(contest.family, contest.n_components, held_back).field
             again.append(replace(contest, field=(*contest.field, *more, *neighbours.suggestions(key))))
         return self._heats(again, {})
+
+    def _is_near(self, contest: Contest, neighbours: Neighbours, best: float) -> bool:
+        """Whether another start may bring a candidate near the best."""
+        bar = self._bar(contest.family, contest.n_components, best, contest)
+        return self._potential(contest, neighbours) >= bar
+
+    def _potential(self, contest: Contest, neighbours: Neighbours) -> float:
+        """Return the objective that another start may lift a candidate to.
+
+        Not above what a structure that it lies in has come to, and not by more than a stated gain per row: other optima
+        of a model are seldom that far apart.
+        """
+        if contest.leader is None:
+            return math.inf
+        summary = self._ground.evaluator.sample.summary if contest.sampled else self._ground.evaluator.summary
+        own = max(contest.leader.objective, neighbours.within_reach(_key(contest)))
+        return min(own + _GAIN_PER_ROW * summary.weight, neighbours.potential(_key(contest)))
 
     def _finals(
         self, contests: Mapping[Key, Contest], keys: Sequence[Key], best: float, max_passes: int | None = None
     ) -> dict[Key, Fitted]:
         methods: dict[Key, Method[Fitted]] = {}
+        neighbours = Neighbours(contests)
         for key in keys:
             contest = contests[key]
             bar = self._bar(contest.family, contest.n_components, best) if self._prune else -math.inf
+            if self._prune and not self._is_near(contest, neighbours, best):
+                bar = math.inf
             methods[key] = self._ground.candidates.finals(contest, bar, max_passes)
         return self._run(methods)
 
@@ -227,6 +257,10 @@ class _Grid:
     def _n_parameters(self, family: Family, n_components: int) -> int:
         n_features = self._ground.evaluator.source.n_features
         return n_components - 1 + n_components * n_features + family.n_parameters(n_components, n_features)
+
+    def _best(self, contests: Mapping[Key, Contest]) -> float:
+        """Return the least estimate of the criterion so far."""
+        return min((self._estimate(contest) for contest in contests.values()), default=math.inf)
 
     def _estimate(self, contest: Contest) -> float:
         """Estimate a contest's criterion by its objective so far.

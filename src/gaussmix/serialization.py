@@ -152,6 +152,8 @@ def _header_text(header: Mapping[str, Any], kind: str) -> str:
 
 
 def _replace(target: Path, content: bytes) -> None:
+    if target.exists() and not target.is_file():
+        raise FileWriteError(f"{target} is no ordinary file, and would be replaced by one; choose another name")
     temporary = target.with_name(f".gaussmix-{secrets.token_hex(16)}.tmp")
     try:
         # Not tempfile.mkstemp: its files are private whatever the umask, which cannot be asked safely.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from glob import glob
 from pathlib import Path
 
 import typer
@@ -40,6 +41,7 @@ class Criterion(StrEnum):
     icl = "icl"
     aic = "aic"
     aicc = "aicc"
+    heldout = "heldout"
 
 
 def counts(text: str) -> list[int]:
@@ -88,14 +90,26 @@ def target(path: Path | None, option: str, inputs: list[str], *, table: bool = F
     if table and path.suffix.lower() not in TABLES:
         found = f"{path} ends in {path.suffix!r}" if path.suffix else f"{path} has no suffix"
         raise typer.BadParameter(f"{found}; expected {' or '.join(TABLES)}", param_hint=f"'{option}'")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise typer.BadParameter(
+            f"{path} is no ordinary file, and would be replaced by one; choose another name", param_hint=f"'{option}'"
+        )
     if path.is_dir():
         raise typer.BadParameter(f"{path} is a folder; give the name of a file", param_hint=f"'{option}'")
     if not path.parent.is_dir():
         cure = "create it, or choose another"
         raise typer.BadParameter(f"there is no folder {path.parent}; {cure}", param_hint=f"'{option}'")
-    if any(_same(path, Path(each)) for each in inputs):
+    if any(_same(path, found) for each in inputs for found in _files(each)):
         raise typer.BadParameter(f"{path} is also read from; choose another name", param_hint=f"'{option}'")
     return path
+
+
+def _files(given: str) -> list[Path]:
+    """Return the files that an input stands for: itself, those of a glob, or those in a folder."""
+    path = Path(given)
+    if path.is_dir():
+        return list(path.rglob("*"))
+    return [path] if path.exists() else [Path(each) for each in glob(given, recursive=True)]  # noqa: PTH207 - Path.glob takes no absolute pattern
 
 
 def _same(one: Path, other: Path) -> bool:

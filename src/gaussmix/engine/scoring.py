@@ -43,10 +43,16 @@ def score_rows(plan: Plan, kernel: Kernel, mixture: Mixture, chunk: Chunk) -> Ro
 def _require_finite(chunk: Chunk) -> NDArray[np.bool_] | None:
     """Return which rows (rows,) are to be scored, or None for all."""
     if not np.isfinite(chunk.x).all():
-        finite = np.isfinite(chunk.x).all(axis=1)
-        first = chunk.start + int(np.flatnonzero(~finite)[0])
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(chunk.x))[0])
+        infinite = bool(np.isinf(chunk.x[row, column]))
+        cure = (
+            "replace it by a number, or by a missing value and drop such rows"
+            if infinite
+            else 'drop such rows with missing="drop" (--missing drop), or fill them in'
+        )
         raise MissingValuesError(
-            f'row {first} has missing or infinite values; drop such rows with missing="drop" (--missing drop)'
+            f"row {chunk.start + row} (counting from 0) has {'an infinite' if infinite else 'a missing'} value, of the "
+            f"model's feature {column + 1}; {cure}"
         )
     return None if chunk.weights is None else chunk.weights > 0.0
 

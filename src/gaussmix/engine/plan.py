@@ -16,7 +16,7 @@ from gaussmix.mixture import Mixture
 
 _EPS = float(np.finfo(np.float64).eps)
 LARGEST_BOUND = 1e-9  # of a row's log density: no quadratic pass beyond it, whatever the tolerance
-_BLOCK_NUMBERS = 1 << 17  # float64 numbers of features and log densities that one block may fill: 1 MB
+_BLOCK_NUMBERS = 1 << 18  # float64 numbers of features and log densities that one block may fill: 2 MB
 
 
 class Form(Enum):
@@ -134,9 +134,13 @@ def make_plan(
 
 
 def block_rows(n_components: int, n_features: int, moment: Moment) -> int:
-    """Rows per block: a power of two between 64 and 1,024 by which a block's numbers stay in cache."""
+    """Rows per block: a power of two between 64 and 4,096 by which a block's numbers stay in cache.
+
+    Not fewer than that where there is room: between two blocks the threads of the NumPy kernel queue for the
+    interpreter's lock.
+    """
     numbers = n_components + 1 + n_features + moment.width(n_features)
-    return min(1024, max(64, 1 << ((_BLOCK_NUMBERS // numbers).bit_length() - 1)))
+    return min(4096, max(64, 1 << ((_BLOCK_NUMBERS // numbers).bit_length() - 1)))
 
 
 def error_bound(mixture: Mixture, spreads: Array) -> float:

@@ -144,16 +144,17 @@ class Evaluator:
 
 def score_source(mixture: Mixture, source: Source, executor: LocalEngine) -> Iterator[tuple[int, RowScores]]:
     """Yield (position of the first row, scores) for consecutive stretches of all rows of `source`."""
-    plan, kernel = _scoring_plan(mixture), choose()
+    plan, kernel = scoring_plan(mixture), choose()
     yield from executor.map(lambda chunk: (chunk.start, score_rows(plan, kernel, mixture, chunk)), source, MOST_SEGMENT)
 
 
 def appraise_source(mixtures: Sequence[Mixture], source: Source, executor: LocalEngine) -> list[Appraisal]:
     """Return what each of `mixtures` says of all rows of `source` together, by one read."""
-    folds = [AppraisalFold(_scoring_plan(mixture), choose()) for mixture in mixtures]
+    folds = [AppraisalFold(scoring_plan(mixture), choose()) for mixture in mixtures]
     return executor.reduce(folds, source, source.n_rows)
 
 
-def _scoring_plan(mixture: Mixture) -> Plan:
+def scoring_plan(mixture: Mixture) -> Plan:
+    """Return the plan by which rows are scored without knowing their summary, in anchored form."""
     pilot = Pilot(mixture.coordinates, np.sqrt(mixture.spread.variances().max(axis=0)))
     return make_plan(mixture, pilot, Moment.FULL, precision=0.0, anchored=True)

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from gaussmix import criteria
-from gaussmix._linalg import Array
 from gaussmix.covariance import family
+from gaussmix.engine.regions import separation
 from gaussmix.errors import ParameterError
 from gaussmix.fitting.result import FitResult
 from gaussmix.mixture import Mixture
@@ -124,14 +124,6 @@ def _facts_of_parameters(mixture: Mixture) -> Facts:
         "covariances": mixture.covariances,
         "separation": separation(mixture),
     }
-
-
-def separation(mixture: Mixture) -> Array:
-    """Share (D,) of every feature's variance that lies between the components: 0 where they have one mean."""
-    weights, centres = mixture.weights, mixture.centres
-    between = weights @ np.square(centres - weights @ centres)
-    within = weights @ np.broadcast_to(mixture.spread.variances(), centres.shape)
-    return between / (between + within)
 
 
 def structure_in_words(structure: str, n_features: int, n_components: int) -> str:

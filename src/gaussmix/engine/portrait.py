@@ -50,6 +50,23 @@ class Outliers(NamedTuple):
     squares: Array
     components: Integers
 
+    def taken(self, order: Integers) -> Outliers:
+        """Return some of them, in that order."""
+        return Outliers(self.positions[order], self.rows[order], self.squares[order], self.components[order])
+
+    def joined(self, other: Outliers) -> Outliers:
+        """Return these and others."""
+        return Outliers(
+            np.concatenate([self.positions, other.positions]),
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.squares, other.squares]),
+            np.concatenate([self.components, other.components]),
+        )
+
+    def farthest(self) -> Outliers:
+        """Return the farthest of them, the farthest first."""
+        return self.taken(np.lexsort([self.positions, -self.squares])[:MOST_OUTLIERS])
+
 
 class Tally(NamedTuple):
     """Counts that add, by weight.
@@ -145,18 +162,26 @@ def portray(
     MissingValuesError
         When a row has missing or infinite values.
     """
-    folds: list[Fold[object, object]] = [SummaryFold(seed), FingerprintFold()]  # pyright: ignore[reportAssignmentType]
     # Segments of a fixed length: the fingerprint must not depend on whether a source knows its number of rows.
-    summary, fingerprint = executor.reduce(folds, source, None)
+    summary, fingerprint = executor.reduce([SummaryFold(seed), FingerprintFold()], source, None)
     if summary.n_rows == 0:
         raise EmptyDataError(f"{source.description} has no rows to show; give data with rows of weight above zero")
     chosen = tuple(telling(mixture, MOST_PICTURED) if features is None else features)
     edges = _edges(summary.sample[:, list(chosen)])
     fold = PortraitFold(scoring_plan(mixture), choose(), mixture, chosen, edges)
     tally, outliers = executor.reduce([fold], source, summary.rows_read)[0]
-    parts = [scores for _, scores in score_source(mixture, open_source(summary.sample), executor)]
-    scores = RowScores(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+    scores = RowScores.empty(len(summary.sample), mixture.n_components)
+    for start, part in score_source(mixture, open_source(summary.sample), executor):
+        scores.fill(slice(start, start + len(part.labels)), part)
     return Portrait(mixture, summary, scores, fingerprint, chosen, edges, tally, outliers)
+
+
+def coarser(edges: Array, counts: Array) -> tuple[Array, Array]:
+    """Merge bins until there are no more than few rows can fill: twice the cube root of their number (Rice's rule)."""
+    wanted = 2.0 * float(counts.sum()) ** (1.0 / 3.0)
+    while len(counts) > max(wanted, 8.0) and len(counts) % 2 == 0:
+        edges, counts = edges[::2], counts[0::2] + counts[1::2]
+    return edges, counts
 
 
 def _edges(sample: Array) -> Array:
@@ -195,7 +220,7 @@ class PortraitFold(Fold[tuple[Tally, Outliers], tuple[Tally, Outliers]]):
         weights = np.ones(len(chunk.x)) if chunk.weights is None else chunk.weights
         used = np.flatnonzero(weights > 0.0)
         if len(used) < len(weights):
-            scores = RowScores(*(field[used] for field in scores))
+            scores = _scores_of(scores, used)
         x, weights = (chunk.x, weights) if len(used) == len(weights) else (chunk.x[used], weights[used])
         distances = distances_of_scores(self.mixture, scores.responsibilities, scores.log_prob)
         nearest = distances.min(axis=1)
@@ -209,7 +234,7 @@ class PortraitFold(Fold[tuple[Tally, Outliers], tuple[Tally, Outliers]]):
         tally = Tally(
             *self._features(x, labels, weights),
             _counted((labels, count), (bins, UNCERTAINTY_BINS), weights=weights),
-            np.bincount(np.searchsorted(thresholds, nearest), weights, len(thresholds) + 1),
+            _summed(np.searchsorted(thresholds, nearest), weights, len(thresholds) + 1),
             confusion,
         )
         return tally, self._outliers(x, chunk.start + used, nearest)
@@ -218,8 +243,7 @@ class PortraitFold(Fold[tuple[Tally, Outliers], tuple[Tally, Outliers]]):
         """Add the counts, keep the farthest of both."""
         for mine, theirs in zip(left[0], right[0], strict=True):
             np.add(mine, theirs, out=mine)
-        both = Outliers(*(np.concatenate(pair) for pair in zip(left[1], right[1], strict=True)))
-        return left[0], _farthest(both)
+        return left[0], left[1].joined(right[1]).farthest()
 
     def finish(self, state: tuple[Tally, Outliers]) -> tuple[Tally, Outliers]:
         """Return them as they are."""
@@ -231,7 +255,9 @@ class PortraitFold(Fold[tuple[Tally, Outliers], tuple[Tally, Outliers]]):
         single = [_counted((labels, count), (place, slots), weights=weights) for place in places]
         coarse = [(place + 1) // 2 for place in places]
         along = CELLS + 2
-        double = [_counted((one, along), (two, along), weights=weights)[1:-1, 1:-1] for one, two in combinations(coarse, 2)]
+        double = [
+            _counted((one, along), (two, along), weights=weights)[1:-1, 1:-1] for one, two in combinations(coarse, 2)
+        ]
         return np.stack(single), np.stack(double) if double else np.zeros((0, CELLS, CELLS))
 
     def _places(self, values: NDArray[np.floating], row: int) -> Integers:
@@ -244,15 +270,20 @@ class PortraitFold(Fold[tuple[Tally, Outliers], tuple[Tally, Outliers]]):
         far = np.argsort(-nearest, kind="stable")[:MOST_OUTLIERS]
         rows = np.asarray(x[far], dtype=np.float64)
         distances = squared_distances(self.mixture, rows)
-        return _farthest(Outliers(positions[far], rows, distances.min(axis=1), distances.argmin(axis=1)))
+        return Outliers(positions[far], rows, distances.min(axis=1), distances.argmin(axis=1)).farthest()
+
+
+def _scores_of(scores: RowScores, rows: Integers) -> RowScores:
+    return RowScores(
+        scores.labels[rows], scores.responsibilities[rows], scores.uncertainty[rows], scores.log_prob[rows]
+    )
 
 
 def _counted(*axes: tuple[Integers, int], weights: Array) -> Array:
     """Return the weights of rows by two indices, each with its number of values."""
     (one, n_one), (two, n_two) = axes
-    return np.bincount(one * n_two + two, weights, n_one * n_two).reshape(n_one, n_two)
+    return _summed(one * n_two + two, weights, n_one * n_two).reshape(n_one, n_two)
 
 
-def _farthest(outliers: Outliers) -> Outliers:
-    order = np.lexsort([outliers.positions, -outliers.squares])[:MOST_OUTLIERS]
-    return Outliers(*(field[order] for field in outliers))
+def _summed(indices: Integers, weights: Array, count: int) -> Array:
+    return np.asarray(np.bincount(indices, weights, count), dtype=np.float64)

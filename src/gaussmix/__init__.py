@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         iterate_predictions,
         load,
         predict,
+        report,
         score,
         select,
     )
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from gaussmix.estimators.mixture import GaussianMixture
     from gaussmix.fitting.result import FitResult
     from gaussmix.mixture import Mixture
-    from gaussmix.report.facts import summarize
-    from gaussmix.report.text import report_text
+    from gaussmix.reporting.facts import summarize
+    from gaussmix.reporting.text import report_text
     from gaussmix.selection.search import Selection
 
 _HOMES = {
@@ -46,10 +47,11 @@ _HOMES = {
     "iterate_predictions": "gaussmix.api",
     "load": "gaussmix.api",
     "predict": "gaussmix.api",
-    "report_text": "gaussmix.report.text",
+    "report": "gaussmix.api",
+    "report_text": "gaussmix.reporting.text",
     "score": "gaussmix.api",
     "select": "gaussmix.api",
-    "summarize": "gaussmix.report.facts",
+    "summarize": "gaussmix.reporting.facts",
 }
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "iterate_predictions",
     "load",
     "predict",
+    "report",
     "report_text",
     "score",
     "select",

@@ -83,6 +83,10 @@ def open_ground(
         facts: dict[str, Any] = {
             "data": source.description,
             "rows_read": evaluator.summary.rows_read,
+            "missing": missing,
+            "weights_from": weights if isinstance(weights, str) or weights is None else "given",
+            "start": recipe.kind,
+            "n_starts": recipe.n_starts,
             "weight_kind": weight_kind,
             "algorithm": recipe.algorithm.name,
             "seed": seed,

@@ -73,7 +73,17 @@ def write(
     FileWriteError
         If the folder is missing, not writable or full.
     """
-    content = _encode(arrays, header, kind)
+    write_bytes(path, _encode(arrays, header, kind))
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file of any content, with the same promise as `write`.
+
+    Raises
+    ------
+    FileWriteError
+        If the folder is missing, not writable or full.
+    """
     target = Path(os.path.realpath(path))
     try:
         _replace(target, content)

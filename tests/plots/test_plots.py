@@ -194,6 +194,6 @@ def test_neighbouring_colours_stay_apart_for_the_colour_blind():
 
 
 def test_only_the_room_itself_loads_matplotlib():
-    code = "import sys, gaussmix.report.text, gaussmix.api; print('matplotlib' in sys.modules)"
+    code = "import sys, gaussmix.reporting.text, gaussmix.api; print('matplotlib' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "False"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from glob import glob
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
 
 TABLES = (".csv", ".parquet")
+PAGES = (".html", ".htm")
 MOST_COMPONENTS = 10_000
 
 
@@ -102,6 +104,17 @@ def target(path: Path | None, option: str, inputs: list[str], *, table: bool = F
     if any(_same(path, found) for each in inputs for found in _files(each)):
         raise typer.BadParameter(f"{path} is also read from; choose another name", param_hint=f"'{option}'")
     return path
+
+
+def page(path: Path | None, option: str, inputs: list[str]) -> Path | None:
+    """Return where to write a report, once nothing speaks against it."""
+    if path is None:
+        return None
+    if path.suffix.lower() not in PAGES:
+        raise typer.BadParameter(f"{path} does not end in {' or '.join(PAGES)}", param_hint=f"'{option}'")
+    if find_spec("jinja2") is None:
+        raise typer.BadParameter("a report needs jinja2; pip install 'gaussmix[report]'", param_hint=f"'{option}'")
+    return target(path, option, inputs)
 
 
 def _files(given: str) -> list[Path]:

@@ -67,6 +67,9 @@ def fit(
         Path | None,
         typer.Option(help="Write labels and probabilities of all rows.", metavar="FILE", rich_help_panel=_OUT),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a report, one HTML file.", metavar="FILE", rich_help_panel=_OUT)
+    ] = None,
     table: Annotated[
         Path | None, typer.Option(help="Write the table of candidates.", metavar="FILE", rich_help_panel=_OUT)
     ] = None,
@@ -84,6 +87,7 @@ def fit(
     output = arguments.target(output, "--output", [data])
     assign = arguments.target(assign, "--assign", [data], table=True)
     table = arguments.target(table, "--table", [data], table=True)
+    report = arguments.page(report, "--report", [data])
     call: dict[str, Any] = {
         "weights": weight,
         "weight_kind": weight_kind.value,
@@ -101,10 +105,13 @@ def fit(
     facts = gm.summarize(found)
     if output is not None:
         # An interrupted fit has no entropy: null is JSON's word for that.
-        best.mixture.save(output, facts={name: facts.get(name) for name in best.summary()})
+        kept = (*best.summary(), "criterion", "candidates")
+        best.mixture.save(output, facts={name: facts.get(name) for name in kept})
     interrupted = _interrupted(facts)
+    options = {name: call[name] for name in ("features", "missing", "engine")}
+    if report is not None:
+        gm.report(found, report, data=data, weights=weight, **options)
     if assign is not None and not interrupted:
-        options = {name: call[name] for name in ("features", "missing", "engine")}
         write_table(prediction_pieces(gm.iterate_predictions(best, data, **options)), assign)
     if table is not None:
         write_table([_table(facts)], table)

@@ -23,7 +23,7 @@ def _flowing(text: str | None) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (text or "").split("\n\n"))
 
 
-for command in (fit, use.predict, use.score, use.sample, use.show):
+for command in (fit, use.predict, use.score, use.sample, use.show, use.report):
     app.command(help=_flowing(command.__doc__))(command)
 
 # Typer brings its own copy of click, or the package, as its release likes; both make BadParameter a usage error.

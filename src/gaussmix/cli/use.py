@@ -1,4 +1,4 @@
-"""`gaussmix predict`, `score`, `sample`, `show`: what a saved model is good for."""
+"""`gaussmix predict`, `score`, `sample`, `show`, `report`: what a saved model is good for."""
 
 from __future__ import annotations
 
@@ -83,3 +83,24 @@ def show(model: Model, as_json: Json = False) -> None:
     write_report(facts)
     for message in facts["warnings"]:
         say(f"warning: {message}")
+
+
+def report(
+    model: Model,
+    data: Data,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Where to write the report, an .html file.", metavar="FILE")
+    ],
+    weight: Annotated[str | None, typer.Option(help="Column of row weights.", metavar="COLUMN")] = None,
+    missing: Missing = arguments.Missing.error,
+    title: Annotated[str | None, typer.Option(help="What stands above it (default: the data).")] = None,
+    threads: Threads = None,
+) -> None:
+    """Write a report of a model and some rows: one HTML file that needs no network, for someone who was not there."""
+    target = arguments.page(output, "--output", [data, str(model)])
+    assert target is not None
+    mixture, facts = gm.Mixture.load_with_facts(model)
+    engine = gm.LocalEngine(threads)
+    gm.report(
+        mixture, target, data=data, weights=weight, missing=missing.value, facts=facts, title=title, engine=engine
+    )

@@ -58,6 +58,13 @@ def residuals(mixture: Mixture, x: NDArray[np.floating], components: NDArray[np.
     return found
 
 
+def conditional_deviations(mixture: Mixture) -> Array:
+    """Standard deviations (K, D) of every feature of a component given all others, in data units."""
+    whiteners = mixture.spread.whiteners()
+    deviations = mixture.coordinates.scale / np.sqrt(np.square(whiteners).sum(axis=1))
+    return np.broadcast_to(deviations, mixture.centres.shape)
+
+
 def tail(squares: Array, n_features: int) -> Array:
     """Probability that a row of a component is farther from it: the upper tail of chi-square with D degrees."""
     from scipy.special import chdtrc

@@ -37,7 +37,7 @@ from gaussmix.estimators.finding import Last, best_ascent
 from gaussmix.estimators.parameters import mixture_from, parameters_of, structure_of
 from gaussmix.estimators.sampling import draw
 from gaussmix.mixture import Mixture
-from gaussmix.report.text import report_text
+from gaussmix.reporting.text import report_text
 
 _SAMPLED = 2048  # rows by which the coordinates of constant columns are found
 _LEAST_ROWS = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -149,6 +149,8 @@ class FitResult:
             "reason": self.reason,
             "degenerate": self.degenerate,
             "warnings": list(self.warnings),
+            "trace": list(self.trace),
+            "starts": [asdict(start) for start in self.starts],
             **self.facts,
         }
         return {

@@ -23,7 +23,7 @@ _OF_FIT = (
     *("data", "n_rows", "rows_read", "weight", "weight_kind", "effective_size", "requested", "log_likelihood", "score"),
     *("bic", "icl", "aic", "aicc", "entropy", "passes", "converged", "reason", "remaining", "degenerate"),
     *("effective_rows", "kish_rows", "assigned", "warnings", "algorithm", "tol", "max_passes", "seed"),
-    "gaussmix",
+    *("missing", "weights_from", "start", "n_starts", "trace", "starts", "gaussmix"),
 )
 _OF_SEARCH = ("criterion", "candidates")
 
@@ -97,7 +97,8 @@ def facts_of_mixture(mixture: Mixture, kept: Mapping[str, Any] | None = None) ->
     known = dict(kept or {})
     facts: Facts = {name: known.get(name) for name in (*_OF_FIT, *_OF_SEARCH)}
     facts |= _facts_of_parameters(mixture)
-    facts["candidates"], facts["warnings"] = [], list(known.get("warnings") or [])
+    for name in ("candidates", "warnings"):
+        facts[name] = list(known.get(name) or [])
     if facts["log_likelihood"] is not None and facts["weight"]:
         facts["aicc"] = criteria.aicc(facts["log_likelihood"], mixture.n_parameters, facts["weight"])
     if facts["requested"] is None:

@@ -1,0 +1,92 @@
+"""How to make a fit again: the same command, and the same call."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from importlib.metadata import version
+from typing import Any
+
+from gaussmix.reporting.facts import Facts
+
+_DEFAULTS: dict[str, Any] = {
+    "algorithm": "em",
+    "tol": 1e-8,
+    "max_passes": 1000,
+    "weight_kind": "frequency",
+    "missing": "error",
+    "seed": 0,
+    "n_starts": None,
+}
+_OPTIONS = {
+    "algorithm": "--algorithm",
+    "tol": "--tol",
+    "max_passes": "--max-passes",
+    "weight_kind": "--weight-kind",
+    "missing": "--missing",
+    "seed": "--seed",
+    "n_starts": "--starts",
+}
+
+
+def command(facts: Facts) -> str | None:
+    """Return the command line that makes this fit again; None where the data are no file, or were given otherwise."""
+    data = facts["data"]
+    if data is None or "." not in data or facts["weights_from"] == "given":
+        return None
+    words = ["gaussmix", "fit", data, "-k", _counts(facts), "--covariance", ",".join(_structures(facts))]
+    if facts["criterion"] not in (None, "bic"):
+        words += ["--criterion", facts["criterion"]]
+    if facts["weights_from"]:
+        words += ["--weight", facts["weights_from"]]
+    if facts["features_named"]:
+        words += ["--features", ",".join(facts["features"])]
+    for name, option in _OPTIONS.items():
+        if facts[name] not in (None, _DEFAULTS[name]):
+            words += [option, str(facts[name])]
+    return shlex.join(words)
+
+
+def call(facts: Facts) -> str:
+    """Return the Python call that makes this fit again."""
+    given = {name: facts[name] for name in _DEFAULTS if facts[name] not in (None, _DEFAULTS[name])}
+    if facts["weights_from"]:
+        given["weights"] = facts["weights_from"]
+    if facts["features_named"]:
+        given["features"] = facts["features"]
+    data = repr(facts["data"]) if facts["data"] and "." in facts["data"] else "data"
+    search = bool(facts["candidates"])
+    what = [data, repr(_listed(facts)) if search else str(facts["requested"])]
+    what.append(repr(_structures(facts)) if search else repr(facts["structure"]))
+    if search and facts["criterion"] != "bic":
+        given["criterion"] = facts["criterion"]
+    written = ", ".join(
+        [*what, *(f"{name}={'...' if value == 'given' else repr(value)}" for name, value in given.items())]
+    )
+    return f"import gaussmix as gm\n\ngm.{'select' if search else 'fit'}({written})"
+
+
+def versions(facts: Facts) -> list[tuple[str, str]]:
+    """Return what computed the fit and the report."""
+    return [
+        ("fitted by", f"gaussmix {facts['gaussmix']}" if facts["gaussmix"] else "not known"),
+        ("reported by", f"gaussmix {version('gaussmix')}"),
+        ("Python", platform.python_version()),
+        *((name, version(name)) for name in ("numpy", "scipy", "numba")),
+        ("machine", f"{platform.system()} {platform.machine()}"),
+    ]
+
+
+def _listed(facts: Facts) -> list[int]:
+    return sorted({row["n_components"] for row in facts["candidates"]}) or [facts["requested"]]
+
+
+def _counts(facts: Facts) -> str:
+    counts = _listed(facts)
+    if len(counts) > 2 and counts == list(range(counts[0], counts[-1] + 1)):
+        return f"{counts[0]}:{counts[-1]}"
+    return ",".join(map(str, counts))
+
+
+def _structures(facts: Facts) -> list[str]:
+    return sorted({row["structure"] for row in facts["candidates"]}) or [facts["structure"]]

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         iterate_predictions,
         load,
         predict,
-        report,
         score,
         select,
     )
@@ -30,7 +29,9 @@ if TYPE_CHECKING:
     from gaussmix.fitting.result import FitResult
     from gaussmix.mixture import Mixture
     from gaussmix.reporting.facts import summarize
+    from gaussmix.reporting.sketch import sketch
     from gaussmix.reporting.text import report_text
+    from gaussmix.reporting.verb import report
     from gaussmix.selection.search import Selection
 
 _HOMES = {
@@ -47,10 +48,11 @@ _HOMES = {
     "iterate_predictions": "gaussmix.api",
     "load": "gaussmix.api",
     "predict": "gaussmix.api",
-    "report": "gaussmix.api",
+    "report": "gaussmix.reporting.verb",
     "report_text": "gaussmix.reporting.text",
     "score": "gaussmix.api",
     "select": "gaussmix.api",
+    "sketch": "gaussmix.reporting.sketch",
     "summarize": "gaussmix.reporting.facts",
 }
 
@@ -73,6 +75,7 @@ __all__ = [
     "report_text",
     "score",
     "select",
+    "sketch",
     "summarize",
 ]
 

@@ -1,12 +1,12 @@
-"""The verbs: fit, select, predict, score, report, load."""
+"""The verbs: fit, select, predict, score, load."""
 
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,11 @@ from gaussmix.covariance.regularization import Regularization
 from gaussmix.data.open import columns_for, open_source
 from gaussmix.engine.evaluator import appraise_source, score_source
 from gaussmix.engine.executors.local import LocalEngine
-from gaussmix.engine.portrait import portray
 from gaussmix.errors import ConvergenceWarning, DegenerateFitWarning, ParameterError
 from gaussmix.fitting.drive import Driver, Progress
 from gaussmix.fitting.fit import infeasible
 from gaussmix.fitting.result import FitResult
 from gaussmix.mixture import Mixture
-from gaussmix.reporting.facts import summarize
 from gaussmix.selection.search import Selection, search
 
 Watch = Callable[[Progress], None]
@@ -208,6 +206,7 @@ def select(
         data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, max(counts), share
     ) as ground:
         families = families_of(covariance, ground.evaluator.source.n_features)
+        ground.facts.update(prune=prune, holdout=share)
         selection = search(ground, families, counts, criterion, prune=prune, watch=watch)
     if share is None or selection.best.reason == "interrupted":
         _warn(selection.best)
@@ -230,7 +229,7 @@ def select(
         engine=engine,
         watch=watch,
     )
-    return replace(selection, best=whole)
+    return replace(selection, best=replace(whole, facts=best.facts))
 
 
 def predict(
@@ -312,66 +311,6 @@ def score(
     mixture = mixture_of(model)
     source = columns_for(data, mixture.feature_names, n_features=mixture.n_features, weights=weights, missing=missing)
     return appraise_source([mixture], source, engine or LocalEngine())[0].score
-
-
-def report(
-    model: Mixture | FitResult | Selection,
-    path: str | Path,
-    *,
-    data: object = None,
-    weights: object = None,
-    features: Sequence[str | int] | None = None,
-    missing: Literal["error", "drop"] = "error",
-    facts: Mapping[str, Any] | None = None,
-    command: str | None = None,
-    title: str | None = None,
-    seed: int = 0,
-    engine: LocalEngine | None = None,
-) -> None:
-    """Write one HTML file that tells of a fit to someone who was not there; it needs no network and no server.
-
-    Parameters
-    ----------
-    model : Mixture, FitResult or Selection
-        What was fitted; of a Selection the candidates are shown too.
-    path : path
-        Where to write; replaced in one step where it exists.
-    data : array, dataframe, Arrow table, path or glob, optional
-        The rows to show, read twice; without them the report is about the model alone.
-    weights : array (N,) or column name, optional
-        Row weights.
-    features, missing, engine
-        As in `predict`.
-    facts : mapping, optional
-        For a Mixture: what its model file says of the fit, as from `Mixture.load_with_facts`.
-    command : str, optional
-        What made the fit; composed from what is known of it by default.
-    title : str, optional
-        What stands above the report; the name of the data by default.
-    seed : int
-        Of the sample of rows that are drawn as points.
-
-    Raises
-    ------
-    DataError
-        When the rows cannot be used as they are.
-    FileWriteError
-        When the file cannot be written.
-    ParameterError
-        When an argument makes no sense, or jinja2 is not installed.
-    """
-    from gaussmix.reporting.html import write_page
-
-    mixture, told = mixture_of(model), summarize(model, facts)
-    portrait = None
-    if data is not None:
-        if features is not None:
-            data = open_source(data, features=features, missing=missing)
-        source = columns_for(
-            data, mixture.feature_names, n_features=mixture.n_features, weights=weights, missing=missing
-        )
-        portrait = portray(mixture, source, engine or LocalEngine(), seed=seed)
-    write_page(path, mixture, told, portrait, command=command, title=title)
 
 
 def load(path: str | Path) -> Mixture:

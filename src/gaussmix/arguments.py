@@ -29,27 +29,9 @@ from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.starts.seeds import KINDS
 from gaussmix.fitting.stopping import StoppingRule
 from gaussmix.mixture import Mixture
+from gaussmix.selection.holding import mixture_of
 from gaussmix.selection.search import Selection
 from gaussmix.selection.table import CRITERIA
-
-
-def mixture_of(model: object) -> Mixture:
-    """Return the mixture in whatever was handed in.
-
-    Raises
-    ------
-    ParameterError
-        When there is none.
-    """
-    if isinstance(model, Selection):
-        return model.best.mixture
-    if isinstance(model, FitResult):
-        return model.mixture
-    if isinstance(model, Mixture):
-        return model
-    raise ParameterError(
-        f"expected a Mixture, a FitResult or a Selection, found {type(model).__name__}; load a file with gaussmix.load"
-    )
 
 
 @contextmanager

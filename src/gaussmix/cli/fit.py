@@ -105,7 +105,7 @@ def fit(
     facts = gm.summarize(found)
     if output is not None:
         # An interrupted fit has no entropy: null is JSON's word for that.
-        kept = (*best.summary(), "criterion", "candidates")
+        kept = (*best.summary(), "criterion", "candidates", "structures", "counts")
         best.mixture.save(output, facts={name: facts.get(name) for name in kept})
     interrupted = _interrupted(facts)
     options = {name: call[name] for name in ("features", "missing", "engine")}

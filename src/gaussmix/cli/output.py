@@ -35,10 +35,24 @@ def write_json(document: Any) -> None:
 
 def write_report(facts: dict[str, Any]) -> None:
     """Write a report as wide as the terminal, plain where there is none."""
+    width, color = _terminal()
+    write_text(gm.report_text(facts, width=width, color=color))
+
+
+def sketched(facts: dict[str, Any], features: list[str] | None) -> str:
+    """Return a picture of one or two features: on a terminal always, elsewhere only where they are named."""
+    width, color = _terminal()
+    if features is None and not sys.stdout.isatty():
+        return ""
+    return "\n" + gm.sketch(facts, features, width=width, color=color)
+
+
+def _terminal() -> tuple[int, bool]:
+    """Return how wide lines may be, and whether there are colours."""
     on_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size((PIPED_WIDTH, 24)).columns if on_terminal else PIPED_WIDTH
     plain = os.environ.get("NO_COLOR", "") != "" or os.environ.get("TERM") == "dumb"
-    write_text(gm.report_text(facts, width=width, color=on_terminal and not plain))
+    return width, on_terminal and not plain
 
 
 def write_table(pieces: Iterable[Columns], path: Path | None) -> None:

@@ -9,7 +9,7 @@ import typer
 
 import gaussmix as gm
 from gaussmix.cli import arguments
-from gaussmix.cli.output import prediction_pieces, write_json, write_report, write_table, write_text
+from gaussmix.cli.output import prediction_pieces, sketched, write_json, write_report, write_table, write_text
 from gaussmix.cli.terminal import say
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as written by gaussmix fit -o.")]
@@ -74,13 +74,26 @@ def sample(
     write_table([{name: drawn[:, i] for i, name in enumerate(names)}], output)
 
 
-def show(model: Model, as_json: Json = False) -> None:
-    """Show a model: its components, and what is known of its fit."""
+def show(
+    model: Model,
+    features: Annotated[
+        str | None,
+        typer.Option(help="One or two features to draw: a,b (default: those that differ most).", metavar="NAMES"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a model: its components, what is known of its fit, and on a terminal a small picture of two features.
+
+    A picture is also drawn where --features asks for one.
+    """
     facts = gm.summarize(*gm.Mixture.load_with_facts(model))
     if as_json:
         write_json(facts)
         return
+    chosen = None if features is None else arguments.words(features, "--features")
+    picture = sketched(facts, chosen)
     write_report(facts)
+    write_text(picture)
     for message in facts["warnings"]:
         say(f"warning: {message}")
 

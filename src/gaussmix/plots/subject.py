@@ -17,6 +17,7 @@ from gaussmix.engine.portrait import Portrait, portray
 from gaussmix.errors import ParameterError
 from gaussmix.fitting.result import FitResult
 from gaussmix.mixture import Mixture
+from gaussmix.selection import holding
 from gaussmix.selection.search import Selection
 
 
@@ -28,12 +29,8 @@ def mixture_of(model: Any) -> Mixture:
     ParameterError
         When there is none.
     """
-    if isinstance(model, Mixture):
-        return model
-    if isinstance(model, FitResult):
-        return model.mixture
-    if isinstance(model, Selection):
-        return model.best.mixture
+    if isinstance(model, Mixture | FitResult | Selection):
+        return holding.mixture_of(model)
     held = getattr(model, "mixture_", None) or getattr(model, "best_estimator_", None)
     if held is not None:
         return mixture_of(held)

@@ -25,7 +25,7 @@ _OF_FIT = (
     *("effective_rows", "kish_rows", "assigned", "warnings", "algorithm", "tol", "max_passes", "seed"),
     *("missing", "weights_from", "start", "n_starts", "trace", "starts", "gaussmix"),
 )
-_OF_SEARCH = ("criterion", "candidates")
+_OF_SEARCH = ("criterion", "candidates", "structures", "counts", "prune", "holdout")
 
 _REASONS = {
     "converged": "converged after {passes}: what is left to gain is below the tolerance",
@@ -81,7 +81,12 @@ def facts_of_selection(selection: Selection) -> Facts:
     """Return the facts of a search: those of its best fit, and all candidates, best first."""
     ranked = selection.table.ranked(selection.criterion)
     candidates = [{name: getattr(row, name) for name in row.__dataclass_fields__} for row in ranked]
-    search = {"criterion": selection.criterion, "candidates": candidates}
+    search = {
+        "criterion": selection.criterion,
+        "candidates": candidates,
+        "structures": list(dict.fromkeys(row.structure for row in selection.table)),
+        "counts": list(dict.fromkeys(row.n_components for row in selection.table)),
+    }
     return {**facts_of_result(selection.best), **cast(Facts, json_ready(search))}
 
 

@@ -46,5 +46,5 @@ def percent(share: float) -> str:
     near = min(share, 1.0 - share)
     if near < 1e-6:
         return "< 0.0001 %" if share < 0.5 else "> 99.9999 %"
-    digits = 1 if near >= 0.0005 else 1 - math.floor(math.log10(100 * near))
+    digits = 1 if near >= 0.0005 else -math.floor(math.log10(100 * near))
     return f"{100 * share:.{digits}f} %"

@@ -7,8 +7,10 @@ import shlex
 from importlib.metadata import version
 from typing import Any
 
+from gaussmix.covariance import distinct_families
 from gaussmix.reporting.facts import Facts
 
+_HOLDOUT = 0.2
 _DEFAULTS: dict[str, Any] = {
     "algorithm": "em",
     "tol": 1e-8,
@@ -32,9 +34,18 @@ _OPTIONS = {
 def command(facts: Facts) -> str | None:
     """Return the command line that makes this fit again; None where the data are no file, or were given otherwise."""
     data = facts["data"]
-    if data is None or "." not in data or facts["weights_from"] == "given":
+    if data is None or "." not in data or facts["weights_from"] == "given" or _only_in_python(facts):
         return None
-    words = ["gaussmix", "fit", data, "-k", _counts(facts), "--covariance", ",".join(_structures(facts))]
+    structures = _searched(facts)
+    words = [
+        "gaussmix",
+        "fit",
+        data,
+        "-k",
+        _counts(facts),
+        "--covariance",
+        structures if isinstance(structures, str) else ",".join(structures),
+    ]
     if facts["criterion"] not in (None, "bic"):
         words += ["--criterion", facts["criterion"]]
     if facts["weights_from"]:
@@ -47,6 +58,10 @@ def command(facts: Facts) -> str | None:
     return shlex.join(words)
 
 
+def _only_in_python(facts: Facts) -> bool:
+    return facts["prune"] is False or facts["holdout"] not in (None, _HOLDOUT)
+
+
 def call(facts: Facts) -> str:
     """Return the Python call that makes this fit again."""
     given = {name: facts[name] for name in _DEFAULTS if facts[name] not in (None, _DEFAULTS[name])}
@@ -57,9 +72,13 @@ def call(facts: Facts) -> str:
     data = repr(facts["data"]) if facts["data"] and "." in facts["data"] else "data"
     search = bool(facts["candidates"])
     what = [data, repr(_listed(facts)) if search else str(facts["requested"])]
-    what.append(repr(_structures(facts)) if search else repr(facts["structure"]))
+    what.append(repr(_searched(facts)) if search else repr(facts["structure"]))
     if search and facts["criterion"] != "bic":
         given["criterion"] = facts["criterion"]
+    if facts["prune"] is False:
+        given["prune"] = False
+    if facts["holdout"] not in (None, _HOLDOUT):
+        given["holdout"] = facts["holdout"]
     written = ", ".join(
         [*what, *(f"{name}={'...' if value == 'given' else repr(value)}" for name, value in given.items())]
     )
@@ -78,7 +97,7 @@ def versions(facts: Facts) -> list[tuple[str, str]]:
 
 
 def _listed(facts: Facts) -> list[int]:
-    return sorted({row["n_components"] for row in facts["candidates"]}) or [facts["requested"]]
+    return facts["counts"] or [facts["requested"]]
 
 
 def _counts(facts: Facts) -> str:
@@ -89,4 +108,10 @@ def _counts(facts: Facts) -> str:
 
 
 def _structures(facts: Facts) -> list[str]:
-    return sorted({row["structure"] for row in facts["candidates"]}) or [facts["structure"]]
+    return facts["structures"] or [facts["structure"]]
+
+
+def _searched(facts: Facts) -> str | list[str]:
+    """Return the structures in the order in which they were tried, or "all"."""
+    every = list(distinct_families(facts["n_features"]))
+    return "all" if _structures(facts) == every else _structures(facts)

@@ -163,10 +163,7 @@ function residuals(lower, white) {
 // Densities above which these shares of the mass on a grid lie.
 function regionLevels(values, coverages) {
   const ordered = Float64Array.from(values).sort().reverse();
-  const total = sum(Array.from(ordered));
-  let [place, mass] = [-1, 0];
-  return coverages.map((coverage) => {
-    while (place < ordered.length - 1 && mass < coverage * total) mass += ordered[(place += 1)];
-    return ordered[Math.max(place, 0)];
-  });
+  let mass = 0;
+  const masses = ordered.map((value) => (mass += value));
+  return coverages.map((coverage) => ordered[Math.max(masses.findIndex((value) => value >= coverage * mass), 0)]);
 }

@@ -41,7 +41,7 @@ function percent(share) {
   if (share === 0 || share === 1) return `${100 * share} %`;
   const near = Math.min(share, 1 - share);
   if (near < 1e-6) return share < 0.5 ? "< 0.0001 %" : "> 99.9999 %";
-  const digits = near >= 0.0005 ? 1 : 1 - Math.floor(Math.log10(100 * near));
+  const digits = near >= 0.0005 ? 1 : -Math.floor(Math.log10(100 * near));
   return `${(100 * share).toFixed(digits)} %`;
 }
 

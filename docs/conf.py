@@ -52,8 +52,8 @@ html_theme_options = {
     "logo": {"text": "gaussmix"},
     "navbar_align": "left",
     "show_toc_level": 2,
-    "header_links_before_dropdown": 7,
-    "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 6,
+    "secondary_sidebar_items": {"**": ["page-toc"], "compare": [], "benchmarks": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }

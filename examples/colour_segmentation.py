@@ -24,7 +24,7 @@ things[y > 105 + 22 * np.sin(x / 37.0) + 9 * np.sin(x / 11.0)] = 2
 things[y > 145 - 0.06 * x] = 3
 colours = np.array([[0.45, 0.67, 0.90], [0.98, 0.84, 0.36], [0.30, 0.42, 0.34], [0.76, 0.66, 0.35]])
 light = 1.0 + 0.10 * (y / height - 0.5)[:, :, None]
-picture = colours[things] * light + rng.normal(scale=0.035, size=(height, width, 3))
+picture = colours[things] * light + rng.normal(scale=0.055, size=(height, width, 3))
 picture = np.clip(picture, 0.0, 1.0)
 
 # %%

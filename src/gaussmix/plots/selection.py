@@ -51,10 +51,31 @@ def selection_curves(rows: Iterable[Row], criterion: str, ax: Axes) -> Axes:
             textcoords="offset points",
             xytext=(8, 12),
         )
+    _widen_towards_the_best(ax, [value for row in table if not np.isnan(value := row.value(criterion))])
     ax.set_xticks(counts)
-    ax.legend(frameon=False, fontsize="small", ncols=2)
+    ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     titled(ax, "number of components", f"{NAMES[criterion]}, lower is better")
     return ax
+
+
+def _widen_towards_the_best(ax: Axes, values: list[float]) -> None:
+    """Scale the y axis so that near the least value a unit counts, and far from it the order of magnitude only."""
+    if not values:
+        return
+    least, top = min(values), np.log10(1.0 + max(values) - min(values))
+
+    def scaled(value: Any) -> Any:
+        return np.log10(np.maximum(1.0 + np.asarray(value) - least, 0.1))
+
+    def unscaled(place: Any) -> Any:
+        return least - 1.0 + 10.0 ** np.asarray(place)
+
+    ax.set_yscale("function", functions=(scaled, unscaled))
+    ax.set_ylim(least - 1.0 + 10.0 ** (-0.1 * max(top, 1.0)), least - 1.0 + 10.0 ** (1.05 * max(top, 0.1)))
+    shown = [
+        step for step in (0.0, 2.0, 10.0, 50.0, 200.0, 1e3, 1e4, 1e5, 1e6, 1e7) if np.log10(1.0 + step) <= 1.05 * top
+    ]
+    ax.set_yticks([least + step for step in shown], [f"{least + step:,.0f}" for step in shown])
 
 
 @final

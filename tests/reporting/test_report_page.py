@@ -383,7 +383,7 @@ def test_it_prints_on_a4_and_fits_a_telephone(browser, written):
 
 
 @needs_browser
-@pytest.mark.parametrize(("n_components", "n_features"), [(1, 1), (1, 3), (12, 1), (3, 40)])
+@pytest.mark.parametrize(("n_components", "n_features"), [(1, 1), (1, 3), (12, 1), (3, 40), (200, 5)])
 def test_models_of_any_shape_have_a_page(browser, tmp_path, n_components, n_features):
     rng = np.random.default_rng(3)
     mixture = gm.Mixture(
@@ -392,6 +392,7 @@ def test_models_of_any_shape_have_a_page(browser, tmp_path, n_components, n_feat
         np.broadcast_to(np.eye(n_features), (n_components, n_features, n_features)),
     )
     gm.report(mixture, tmp_path / "r.html", data=mixture.sample(300, 1))
+    assert (tmp_path / "r.html").stat().st_size < MOST_BYTES
     watched = Watched(browser, tmp_path / "r.html")
     x = mixture.sample(1, 5)
     type_row(watched.page, x[0])

@@ -109,7 +109,7 @@ def fit(
         best.mixture.save(output, facts={name: facts.get(name) for name in kept})
     interrupted = _interrupted(facts)
     options = {name: call[name] for name in ("features", "missing", "engine")}
-    if report is not None:
+    if report is not None and not interrupted:
         gm.report(found, report, data=data, weights=weight, **options)
     if assign is not None and not interrupted:
         write_table(prediction_pieces(gm.iterate_predictions(best, data, **options)), assign)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gaussmix._linalg import Array
+from gaussmix._linalg import Array, log_determinants
 from gaussmix.mixture import Mixture
 
 
@@ -73,10 +73,9 @@ def affinities(mixture: Mixture) -> Array:
     dense = np.broadcast_to(dense, (count, *dense.shape[1:]))
     half = 0.5 * np.broadcast_to(mixture.spread.log_determinants(), (count,))
     found = np.eye(count)
-    for j in range(count):
-        for k in range(j):
-            factor = np.linalg.cholesky(0.5 * (dense[j] + dense[k]))
-            white = np.linalg.solve(factor, mixture.centres[j] - mixture.centres[k])
-            middle = 2.0 * np.log(np.diagonal(factor)).sum()
-            found[j, k] = found[k, j] = np.exp(-0.125 * white @ white - 0.5 * (middle - half[j] - half[k]))
+    for j in range(1, count):
+        factors = np.asarray(np.linalg.cholesky(0.5 * (dense[j] + dense[:j])))
+        white = np.linalg.solve(factors, (mixture.centres[j] - mixture.centres[:j])[:, :, None])[:, :, 0]
+        exponents = 0.125 * np.square(white).sum(axis=1) + 0.5 * (log_determinants(factors) - half[j] - half[:j])
+        found[j, :j] = found[:j, j] = np.exp(-exponents)
     return found

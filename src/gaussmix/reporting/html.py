@@ -25,6 +25,8 @@ SCRIPTS = ("numbers", "model", "drawing", "curves", "explorer", "sureness", "out
 """Parts of the page's program, in the order in which they are put together."""
 
 _MOST_LISTED = 40  # features in the table of components
+_MOST_CELLS = 4000  # of that table
+_MOST_CROSSED = 25  # components that have a table of each against each
 
 
 def write_page(
@@ -79,6 +81,7 @@ def render(
         told=story.components(facts),
         alerts=story.alerts(facts, rows, overlap),
         listed=_listed(facts),
+        crossed=1 < facts["n_components"] <= _MOST_CROSSED,
         left_out=facts["n_features"] - len(features_of_page(mixture)),
         most_candidates=_candidates(facts),
         command=command or reproduce.command(facts),
@@ -96,7 +99,8 @@ def _listed(facts: Facts) -> list[dict[str, Any]]:
     """Return the features of the table of components, with their cells: mean and standard deviation."""
     count = facts["n_features"]
     shares = [share or 0.0 for share in facts["separation"]]
-    chosen = sorted(sorted(range(count), key=lambda i: -shares[i])[:_MOST_LISTED])
+    most = min(_MOST_LISTED, max(3, _MOST_CELLS // facts["n_components"]))
+    chosen = sorted(sorted(range(count), key=lambda i: -shares[i])[:most])
     found: list[dict[str, Any]] = []
     for i in chosen:
         means = [row[i] for row in facts["means"]]

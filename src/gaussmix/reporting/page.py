@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gaussmix._linalg import Array, packed_indices
 from gaussmix.engine.portrait import CELLS, Portrait
-from gaussmix.engine.regions import affinities, span, telling
+from gaussmix.engine.regions import span, telling
 from gaussmix.mixture import Mixture
 from gaussmix.reporting.facts import Facts
 from gaussmix.reporting.rows import SURE
@@ -19,6 +19,7 @@ from gaussmix.reporting.rows import SURE
 _MOST_MODEL_BYTES = 800_000
 _MOST_POINT_BYTES = 400_000
 _MOST_POINTS = 3000
+_MOST_JUDGED = 300_000  # densities that the page computes before it first shows something
 _OF_CANDIDATE = (
     *("structure", "n_components", "n_parameters", "log_likelihood", "bic", "icl", "aic", "aicc", "heldout"),
     *("reason", "degenerate"),
@@ -53,13 +54,11 @@ def document(mixture: Mixture, facts: Facts, rows: Facts | None, portrait: Portr
     return {
         "model": _model(shown),
         "features": [facts["features"][i] for i in chosen],
-        "weights": facts["weights"],
         "criterion": facts["criterion"],
         "candidates": [[row[name] for name in _OF_CANDIDATE] for row in facts["candidates"]],
         "candidate": _OF_CANDIDATE,
         "trace": facts["trace"] or [],
         "starts": [start for start in facts["starts"] or [] if start["objective"] is not None],
-        "affinities": affinities(shown).tolist(),
         "sure": SURE,
         "rows": rows and {name: rows[name] for name in _OF_ROWS},
         "outliers": [
@@ -97,7 +96,7 @@ def _pictures(mixture: Mixture, portrait: Portrait | None, chosen: Sequence[int]
     return {
         "ranges": ranges,
         "counted": [place[feature] for feature in counted],
-        "single": _packed(portrait.tally.single[[portrait.features.index(each) for each in counted]]),
+        "single": _packed(portrait.tally.single[[portrait.features.index(each) for each in counted]].sum(axis=1)),
         "cells": CELLS,
         "double": _packed(portrait.tally.double, np.float32),
         "points": _points(portrait, chosen),
@@ -105,7 +104,7 @@ def _pictures(mixture: Mixture, portrait: Portrait | None, chosen: Sequence[int]
 
 
 def _points(portrait: Portrait, chosen: Sequence[int]) -> dict[str, Any]:
-    most = min(_MOST_POINTS, _MOST_POINT_BYTES // (8 * len(chosen)))
+    most = min(_MOST_POINTS, _MOST_POINT_BYTES // (8 * len(chosen)), _MOST_JUDGED // portrait.mixture.n_components)
     keep = np.sort(np.argsort(portrait.summary.keys, kind="stable")[:most])
     return {
         "rows": _packed(portrait.summary.sample[keep][:, list(chosen)]),

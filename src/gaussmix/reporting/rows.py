@@ -9,7 +9,6 @@ import numpy as np
 from gaussmix.engine.distances import conditional_deviations, quantile, residuals, tail
 from gaussmix.engine.portrait import RARITIES, UNCERTAINTY_BINS, Portrait
 from gaussmix.engine.quantiles import distance_quantiles
-from gaussmix.engine.regions import affinities
 from gaussmix.reporting.facts import Facts, counted, json_ready
 from gaussmix.reporting.numerals import measured, percent
 
@@ -61,11 +60,6 @@ def threshold(weight: float) -> float:
     """Return the least rarity on the grid at which a tenth of a row, or less, is to be expected by chance."""
     enough = np.flatnonzero(weight * 10.0**-RARITIES <= 0.1)
     return float(RARITIES[enough[0]] if len(enough) else RARITIES[-1])
-
-
-def overlaps(portrait: Portrait) -> list[list[float]]:
-    """Return the Bhattacharyya coefficients of the components."""
-    return affinities(portrait.mixture).tolist()
 
 
 def _columns(portrait: Portrait, names: list[str]) -> list[Facts]:

@@ -13,6 +13,7 @@ _ROWS_PER_FEATURE = 5.0  # a component with fewer rows for each of its features 
 _MIXED_UP = 0.15  # of a component's rows, more probably another's: then the two overlap
 _ALIKE = 0.85  # Bhattacharyya coefficient from which two components are nearly one
 _HEAVY = 3.0  # times as many rare rows as Gaussians would have
+_OF_ONE_KIND = 6  # alerts that are shown
 _RARE = 3.0  # minus log10 of the tail probability of a rare row
 _EVIDENCE = (
     (2.0, "not worth more than a bare mention"),
@@ -79,7 +80,18 @@ def alerts(facts: Facts, rows: Facts | None, overlap: list[list[float]]) -> list
         *_of_the_choice(facts),
         *_of_rows(facts, rows),
     ]
-    return sorted(found, key=lambda each: each["level"] != "serious")
+    return _shortened(sorted(found, key=lambda each: each["level"] != "serious"))
+
+
+def _shortened(found: list[Alert]) -> list[Alert]:
+    """Leave out what is said many times over: of each kind the first few are enough."""
+    kept: list[Alert] = []
+    for title in dict.fromkeys(each["title"] for each in found):
+        same = [each for each in found if each["title"] == title]
+        kept += same[:_OF_ONE_KIND]
+        if len(same) > _OF_ONE_KIND:
+            kept.append({**same[0], "text": f"The same holds {len(same) - _OF_ONE_KIND:,} more times."})
+    return kept
 
 
 # Sentences

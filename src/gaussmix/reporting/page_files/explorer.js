@@ -138,8 +138,7 @@ function histogram(page, i) {
   if (place < 0) return null;
   page.single ??= unpacked(page.pictures.single);
   const slots = 2 * page.pictures.cells + 2;
-  const count = page.weights.length;
-  let counts = range(slots).map((bin) => sum(range(count).map((k) => page.single[(place * count + k) * slots + bin])));
+  let counts = Array.from(page.single.subarray(place * slots, (place + 1) * slots));
   const total = sum(counts);
   counts = counts.slice(1, -1);
   const wanted = Math.max(8, 2 * Math.cbrt(total)); // Rice's rule

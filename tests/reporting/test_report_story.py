@@ -124,6 +124,17 @@ def test_the_edge_of_the_grid_is_told_of(selection, apart):
     assert "fewest" in story.alerts(gm.summarize(above), None, np.eye(2).tolist())[0]["text"]
 
 
+def test_an_optimum_that_one_start_found_is_told_of(selection):
+    facts = gm.summarize(selection)
+    start = {**facts["starts"][0], "on_sample": False, "objective": facts["log_likelihood"]}
+    facts["starts"] = [start, *({**start, "objective": start["objective"] - 60.0} for _ in range(5))]
+    assert titles(facts, None) == ["A lonely optimum"]
+    assert "no other of 6 starts" in " ".join(story.findings(facts, None))
+    facts["starts"].append(start)
+    assert titles(facts, None) == []
+    assert "2 of 7 starts" in " ".join(story.findings(facts, None))
+
+
 def test_heavy_tails_are_told_of():
     x = np.random.default_rng(1).standard_t(3, size=(2000, 2))
     result = gm.fit(x, 1, "VVV")

@@ -76,6 +76,8 @@ def render(
         facts=facts,
         rows=rows,
         overlap=overlap,
+        by=facts["criterion"] if facts["criterion"] in story.CRITERIA and facts["criterion"] in facts else "bic",
+        criteria=story.CRITERIA,
         headline=story.headline(facts, rows),
         findings=story.findings(facts, rows),
         told=story.components(facts),

@@ -13,6 +13,8 @@ _ROWS_PER_FEATURE = 5.0  # a component with fewer rows for each of its features 
 _MIXED_UP = 0.15  # of a component's rows, more probably another's: then the two overlap
 _ALIKE = 0.85  # Bhattacharyya coefficient from which two components are nearly one
 _HEAVY = 3.0  # times as many rare rows as Gaussians would have
+_SAME = 1e-4  # of log-likelihood per row, by which starts may differ and still have found the same
+_MANY_STARTS = 5
 _OF_ONE_KIND = 6  # alerts that are shown
 _RARE = 3.0  # minus log10 of the tail probability of a rare row
 _EVIDENCE = (
@@ -21,7 +23,7 @@ _EVIDENCE = (
     (10.0, "strong"),
     (math.inf, "very strong"),
 )
-_CRITERIA = {"bic": "BIC", "icl": "ICL", "aic": "AIC", "aicc": "AICc", "heldout": "held-out deviance"}
+CRITERIA = {"bic": "BIC", "icl": "ICL", "aic": "AIC", "aicc": "AICc", "heldout": "held-out deviance"}
 _DEGREES = ((0.35, "about average"), (0.9, "rather"), (1.6, ""), (math.inf, "very"))
 
 
@@ -60,7 +62,8 @@ def components(facts: Facts) -> list[str]:
     middle, units = zip(*(_whole(facts, i) for i in range(facts["n_features"])), strict=True)
     for k in range(facts["n_components"]):
         away = [(means[k][i] - middle[i]) / units[i] if units[i] > 0.0 else 0.0 for i in range(len(middle))]
-        order = sorted(range(len(away)), key=lambda i: -abs(away[i]))[:4]
+        ranked = sorted(range(len(away)), key=lambda i: -abs(away[i]))[:4]
+        order = [i for i in ranked if abs(away[i]) >= _DEGREES[0][0]] or ranked[:1]
         words = [
             f"{facts['features'][i]} {_degree(away[i])} ({measured(means[k][i], spreads[k][i])})"
             for i in order
@@ -74,6 +77,7 @@ def alerts(facts: Facts, rows: Facts | None, overlap: list[list[float]]) -> list
     """Return everything that should make a reader careful, the most serious first."""
     found = [
         *_of_the_fit(facts),
+        *_of_starts(facts),
         *_of_the_edge(facts),
         *_of_small_components(facts),
         *_of_overlaps(facts, rows, overlap),
@@ -120,7 +124,7 @@ def _choice(facts: Facts) -> str | None:
     if gap is None:
         return None
     other, distance = gap
-    name = _CRITERIA[facts["criterion"]]
+    name = CRITERIA[facts["criterion"]]
     what = f"{other['structure']} with {counted(other['n_components'], 'component')}"
     evidence = ""
     if facts["criterion"] == "bic":
@@ -135,13 +139,21 @@ def _choice(facts: Facts) -> str | None:
 def _ending(facts: Facts) -> str | None:
     if facts["reason_in_words"] is None:
         return None
-    starts = [each for each in facts["starts"] or [] if not each["on_sample"] and each["objective"] is not None]
     ending = f"The fit {facts['reason_in_words']}"
-    if len(starts) < 2:
+    starts, near = _starts(facts)
+    if starts < 2:
         return f"{ending}."
-    best = max(each["objective"] for each in starts)
-    near = sum(each["objective"] > best - 1e-4 * max(facts["weight"] or 1.0, 1.0) for each in starts)
-    return f"{ending}; {near} of {len(starts)} starts came to the same likelihood."
+    if near == 1:
+        return f"{ending}; no other of {starts} starts came to the same likelihood."
+    return f"{ending}; {near} of {starts} starts came to the same likelihood."
+
+
+def _starts(facts: Facts) -> tuple[int, int]:
+    """Return how many starts were run on all rows, and how many of them came to the best likelihood."""
+    run = [each for each in facts["starts"] or [] if not each["on_sample"] and each["objective"] is not None]
+    best = max((each["objective"] for each in run), default=0.0)
+    near = _SAME * max(facts["weight"] or 1.0, 1.0)
+    return len(run), sum(each["objective"] > best - near for each in run)
 
 
 def _runner_up(facts: Facts) -> tuple[dict[str, Any], float] | None:
@@ -194,6 +206,17 @@ def _of_the_fit(facts: Facts) -> list[Alert]:
 
 def _warning(message: str) -> Alert:
     return {"level": "serious", "title": "Warning", "text": f"{message[0].upper()}{message[1:]}."}
+
+
+def _of_starts(facts: Facts) -> list[Alert]:
+    starts, near = _starts(facts)
+    if starts < _MANY_STARTS or near > 1 or not facts["converged"]:
+        return []
+    text = (
+        f"None of {starts - 1} other starts came to this likelihood; more of them may find a better one "
+        f"(--starts {4 * starts})."
+    )
+    return [{"level": "careful", "title": "A lonely optimum", "text": text}]
 
 
 def _of_the_edge(facts: Facts) -> list[Alert]:

@@ -5,6 +5,7 @@ function begin() {
   const model = makeModel(page.model);
   const points = pointsOf(page, model);
   const fill = makeCalculator(page, model);
+  const ranked = telling(model);
   const state = {
     across: 0,
     up: Math.min(1, model.D - 1),
@@ -14,11 +15,11 @@ function begin() {
     ellipses: true,
     density: points.count === 0,
     visible: range(model.K).map(() => true),
-    paired: telling(model).slice(0, MOST_PAIRED).sort((one, two) => one - two),
+    paired: ranked.slice(0, MOST_PAIRED).sort((one, two) => one - two),
     choose: (i, j) => { [state.across, state.up] = [i, j]; selects(state); drawPair(page, model, points, state); figure("pair").scrollIntoView({ block: "center" }); },
     fill: (values, what) => { fill(values, what); document.getElementById("row").scrollIntoView(); },
   };
-  [state.across, state.up] = [state.paired[0], state.paired[Math.min(1, state.paired.length - 1)]];
+  [state.across, state.up] = ranked.length > 1 ? ranked.slice(0, 2).sort((one, two) => one - two) : [0, 0];
   const draw = () => {
     drawProfiles(page, model, state.visible);
     drawPair(page, model, points, state);

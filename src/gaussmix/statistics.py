@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from gaussmix._linalg import Array, Integers, read_only, unpack
+from gaussmix._linalg import Array, Integers, pack, read_only, unpack
 from gaussmix.coordinates import Coordinates
 from gaussmix.covariance import Moment, Scatter
 
@@ -81,6 +81,29 @@ class Statistics:
         return replace(
             self, anchors=self.anchors[components], totals=self.totals[components], kish=self.kish[components]
         )
+
+    def about(self, anchors: Array) -> Statistics:
+        """Return the same moments about other anchors a': with o = a - a', d' = d + o."""
+        offsets = self.anchors - anchors
+        if not offsets.any():
+            return self
+        d, mass = self.n_features, self.mass[:, None]
+        first, second, pooled = self.totals[:, 1 : d + 1], self.totals[:, d + 1 :], self.pooled
+        if self.moment is Moment.TRACE:
+            second = second + ((2.0 * first + mass * offsets) * offsets).sum(axis=1, keepdims=True)
+        elif self.moment is Moment.DIAGONAL:
+            second = second + (2.0 * first + mass * offsets) * offsets
+        else:
+            crossed = first[:, :, None] * offsets[:, None, :]
+            crossed = (
+                crossed + crossed.transpose(0, 2, 1) + mass[:, :, None] * offsets[:, :, None] * offsets[:, None, :]
+            )
+            if self.moment is Moment.FULL:
+                second = second + pack(crossed)
+            elif pooled is not None:
+                pooled = pooled + crossed.sum(axis=0)
+        totals = np.concatenate([mass, first + mass * offsets, second], axis=1)
+        return replace(self, anchors=anchors, totals=totals, pooled=pooled)
 
     @property
     def n_features(self) -> int:

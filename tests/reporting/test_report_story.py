@@ -170,7 +170,7 @@ def test_the_command_makes_the_same_fit_again(tmp_path, monkeypatch, capsys):
 
 
 def test_the_call_makes_the_same_fit_again():
-    result = gm.fit(FAITHFUL, 2, "VVV", features=["waiting"], seed=3, max_passes=77)
+    result = gm.fit(FAITHFUL, 2, "VVV", features=["waiting"], seed=3, max_passes=77, effort="quick")
     facts = {**gm.summarize(result), "features_named": True}
     call = reproduce.call(facts)
     space: dict[str, object] = {}

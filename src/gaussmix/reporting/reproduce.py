@@ -19,6 +19,7 @@ _DEFAULTS: dict[str, Any] = {
     "missing": "error",
     "seed": 0,
     "n_starts": None,
+    "effort": "default",
 }
 _OPTIONS = {
     "algorithm": "--algorithm",
@@ -28,6 +29,7 @@ _OPTIONS = {
     "missing": "--missing",
     "seed": "--seed",
     "n_starts": "--starts",
+    "effort": "--effort",
 }
 
 

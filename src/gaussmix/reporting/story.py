@@ -214,7 +214,7 @@ def _of_starts(facts: Facts) -> list[Alert]:
         return []
     text = (
         f"None of {starts - 1} other starts came to this likelihood; more of them may find a better one "
-        f"(--starts {4 * starts})."
+        "(--effort thorough)."
     )
     return [{"level": "careful", "title": "A lonely optimum", "text": text}]
 

@@ -1,4 +1,7 @@
-"""How far rows are from components, measured by the components themselves, and how rare such a distance is."""
+"""How far rows are from components, measured by the components themselves, and how rare such a distance is.
+
+`docs/mathematics.md` has the formulas, under what pictures and reports show.
+"""
 
 from __future__ import annotations
 

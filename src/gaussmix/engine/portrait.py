@@ -35,7 +35,8 @@ RARITIES = np.arange(1.0, 12.01, 0.25)
 MOST_PICTURED = 12
 MOST_OUTLIERS = 100
 _CENTRAL = 0.001  # of the sample, at either end of a feature, may lie outside the pictures
-_MARGIN = 0.08
+_MARGIN = 0.05
+_SIZABLE, _REACH = 0.01, 2.2  # of weight, and in standard deviations: components that a picture has to hold
 
 
 class Outliers(NamedTuple):
@@ -167,7 +168,7 @@ def portray(
     if summary.n_rows == 0:
         raise EmptyDataError(f"{source.description} has no rows to show; give data with rows of weight above zero")
     chosen = tuple(telling(mixture, MOST_PICTURED) if features is None else features)
-    edges = _edges(summary.sample[:, list(chosen)])
+    edges = _edges(summary.sample, mixture, list(chosen))
     fold = PortraitFold(scoring_plan(mixture), choose(), mixture, chosen, edges)
     tally, outliers = executor.reduce([fold], source, summary.rows_read)[0]
     scores = RowScores.empty(len(summary.sample), mixture.n_components)
@@ -184,10 +185,14 @@ def coarser(edges: Array, counts: Array) -> tuple[Array, Array]:
     return edges, counts
 
 
-def _edges(sample: Array) -> Array:
-    """Bins (F, B + 1) over what the sample's central rows span, and a little more."""
-    finite = np.where(np.isfinite(sample), sample, np.nan)
+def _edges(sample: Array, mixture: Mixture, chosen: list[int]) -> Array:
+    """Bins (F, B + 1) over what the sample's central rows and all but tiny components span, and a little more."""
+    finite = np.where(np.isfinite(sample[:, chosen]), sample[:, chosen], np.nan)
     low, high = np.nanquantile(finite, [_CENTRAL, 1.0 - _CENTRAL], axis=0)
+    sizable = mixture.weights >= min(_SIZABLE, mixture.weights.max())
+    means = mixture.means[sizable][:, chosen]
+    reach = _REACH * mixture.standard_deviations[sizable][:, chosen]
+    low, high = np.minimum(low, (means - reach).min(axis=0)), np.maximum(high, (means + reach).max(axis=0))
     margin = _MARGIN * (high - low)
     margin = np.where(margin > 0.0, margin, np.maximum(1e-6 * np.abs(low), 1e-12))
     return np.linspace(low - margin, high + margin, BINS + 1, axis=1)

@@ -1,4 +1,7 @@
-"""Regions and overlaps of mixtures: ellipses, highest-density regions, affinities. Pure arithmetic, no picture."""
+"""Regions and overlaps of mixtures: ellipses, highest-density regions, affinities. Pure arithmetic, no picture.
+
+`docs/mathematics.md` has the formulas, under what pictures and reports show.
+"""
 
 from __future__ import annotations
 

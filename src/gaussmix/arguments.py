@@ -67,8 +67,10 @@ def open_ground(
             "data": source.description,
             "rows_read": evaluator.summary.rows_read,
             "missing": missing,
+            "columns": None if features is None else list(features),
             "weights_from": weights if isinstance(weights, str) or weights is None else "given",
             "start": recipe.kind,
+            "regularization": _told(regularization),
             "n_starts": recipe.n_starts,
             "weight_kind": weight_kind,
             "effort": recipe.effort.name,
@@ -101,6 +103,13 @@ def _regularization(value: object) -> Regularization | None:
     raise ParameterError(
         f'regularization={value!r}: expected "auto", None, or one of gaussmix.regularization\'s values'
     )
+
+
+def _told(regularization: object) -> str:
+    """Return what to keep of a regularization: its kind, since its arrays are as long as the data are wide."""
+    if isinstance(regularization, str):
+        return regularization
+    return "none" if regularization is None else type(regularization).__name__
 
 
 def recipe_of(

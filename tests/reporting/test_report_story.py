@@ -159,7 +159,7 @@ def test_the_command_makes_the_same_fit_again(tmp_path, monkeypatch, capsys):
     from gaussmix.cli.main import main
 
     found = gm.select(FAITHFUL, [1, 2, 3], ["VVV", "EEE"], criterion="icl", seed=5, n_starts=3, tol=1e-7)
-    facts = {**gm.summarize(found), "features_named": True}
+    facts = gm.summarize(found)
     words = shlex.split(reproduce.command(facts))
     assert words[0] == "gaussmix"
     assert main([*words[1:], "--json"]) == 0
@@ -171,7 +171,7 @@ def test_the_command_makes_the_same_fit_again(tmp_path, monkeypatch, capsys):
 
 def test_the_call_makes_the_same_fit_again():
     result = gm.fit(FAITHFUL, 2, "VVV", features=["waiting"], seed=3, max_passes=77, effort="quick")
-    facts = {**gm.summarize(result), "features_named": True}
+    facts = gm.summarize(result)
     call = reproduce.call(facts)
     space: dict[str, object] = {}
     exec(f"{call.rsplit(chr(10), 1)[0]}\nfound = {call.rsplit(chr(10), 1)[1]}", space)
@@ -179,10 +179,22 @@ def test_the_call_makes_the_same_fit_again():
     assert space["found"].facts == result.facts
 
 
+def test_what_is_not_kept_is_dots(apart):
+    start = gm.fit(FAITHFUL, 2).mixture
+    facts = gm.summarize(gm.fit(FAITHFUL, 2, start=start))
+    assert reproduce.command(facts) is None
+    assert "start=..." in reproduce.call(facts)
+    facts = gm.summarize(gm.fit(FAITHFUL, 2, regularization=None))
+    assert reproduce.command(facts) is None
+    assert "regularization=None" in reproduce.call(facts)
+    facts = gm.summarize(gm.fit(FAITHFUL, 2, regularization=gm.AddedDiagonal(np.full(2, 1e-6))))
+    assert "regularization=..." in reproduce.call(facts)
+
+
 def test_arrays_have_no_command_and_given_weights_are_dots(apart):
     facts = gm.summarize(gm.fit(apart, 2, "EEE", weights=np.full(600, 2.0)))
-    assert reproduce.command({**facts, "features_named": False}) is None
-    assert "weights=..." in reproduce.call({**facts, "features_named": False})
+    assert reproduce.command(facts) is None
+    assert "weights=..." in reproduce.call(facts)
 
 
 @pytest.mark.parametrize(

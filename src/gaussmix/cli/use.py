@@ -104,6 +104,10 @@ def report(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Where to write the report, an .html file.", metavar="FILE")
     ],
+    features: Annotated[
+        str | None,
+        typer.Option(help="Columns that are the model's features, where they have no names.", metavar="NAMES"),
+    ] = None,
     weight: Annotated[str | None, typer.Option(help="Column of row weights.", metavar="COLUMN")] = None,
     missing: Missing = arguments.Missing.error,
     title: Annotated[str | None, typer.Option(help="What stands above it (default: the data).")] = None,
@@ -115,5 +119,13 @@ def report(
     mixture, facts = gm.Mixture.load_with_facts(model)
     engine = gm.LocalEngine(threads)
     gm.report(
-        mixture, target, data=data, weights=weight, missing=missing.value, facts=facts, title=title, engine=engine
+        mixture,
+        target,
+        data=data,
+        weights=weight,
+        features=arguments.features(features, data),
+        missing=missing.value,
+        facts=facts,
+        title=title,
+        engine=engine,
     )

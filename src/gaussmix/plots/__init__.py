@@ -3,6 +3,7 @@
 The only room that imports matplotlib, which comes with `pip install gaussmix[report]`.
 """
 
+from gaussmix.engine.portrait import Portrait
 from gaussmix.plots.convergence import ConvergenceDisplay, convergence
 from gaussmix.plots.density import DensityDisplay, density
 from gaussmix.plots.overlap import OverlapDisplay, overlap
@@ -20,6 +21,7 @@ __all__ = [
     "DensityDisplay",
     "OverlapDisplay",
     "PairsDisplay",
+    "Portrait",
     "ProfilesDisplay",
     "QuantilesDisplay",
     "SelectionDisplay",

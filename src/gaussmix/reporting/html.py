@@ -59,7 +59,6 @@ def write_page(
     FileWriteError
         When the file cannot be written.
     """
-    facts = {**facts, "features_named": mixture.feature_names is not None}
     serialization.write_bytes(path, render(mixture, facts, portrait, command=command, title=title).encode())
 
 

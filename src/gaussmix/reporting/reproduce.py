@@ -11,6 +11,7 @@ from gaussmix.covariance import distinct_families
 from gaussmix.reporting.facts import Facts
 
 _HOLDOUT = 0.2
+_LEFT_OUT = "..."  # stands for what is not kept: arrays and starts of the caller's own
 _DEFAULTS: dict[str, Any] = {
     "algorithm": "em",
     "tol": 1e-8,
@@ -52,8 +53,8 @@ def command(facts: Facts) -> str | None:
         words += ["--criterion", facts["criterion"]]
     if facts["weights_from"]:
         words += ["--weight", facts["weights_from"]]
-    if facts["features_named"]:
-        words += ["--features", ",".join(facts["features"])]
+    if facts["columns"]:
+        words += ["--features", ",".join(map(str, facts["columns"]))]
     for name, option in _OPTIONS.items():
         if facts[name] not in (None, _DEFAULTS[name]):
             words += [option, str(facts[name])]
@@ -61,16 +62,26 @@ def command(facts: Facts) -> str | None:
 
 
 def _only_in_python(facts: Facts) -> bool:
-    return facts["prune"] is False or facts["holdout"] not in (None, _HOLDOUT)
+    """Whether the fit was asked for something that the command line cannot say."""
+    searched = facts["prune"] is False or facts["holdout"] not in (None, _HOLDOUT)
+    return searched or facts["regularization"] not in (None, "auto") or _given_start(facts)
+
+
+def _given_start(facts: Facts) -> bool:
+    return not facts["candidates"] and any(start["kind"] == "given" for start in facts["starts"] or [])
 
 
 def call(facts: Facts) -> str:
     """Return the Python call that makes this fit again."""
     given = {name: facts[name] for name in _DEFAULTS if facts[name] not in (None, _DEFAULTS[name])}
     if facts["weights_from"]:
-        given["weights"] = facts["weights_from"]
-    if facts["features_named"]:
-        given["features"] = facts["features"]
+        given["weights"] = _LEFT_OUT if facts["weights_from"] == "given" else facts["weights_from"]
+    if facts["columns"]:
+        given["features"] = facts["columns"]
+    if facts["regularization"] not in (None, "auto"):
+        given["regularization"] = None if facts["regularization"] == "none" else _LEFT_OUT
+    if _given_start(facts):
+        given["start"] = _LEFT_OUT
     data = repr(facts["data"]) if facts["data"] and "." in facts["data"] else "data"
     search = bool(facts["candidates"])
     what = [data, repr(_listed(facts)) if search else str(facts["requested"])]
@@ -82,7 +93,7 @@ def call(facts: Facts) -> str:
     if facts["holdout"] not in (None, _HOLDOUT):
         given["holdout"] = facts["holdout"]
     written = ", ".join(
-        [*what, *(f"{name}={'...' if value == 'given' else repr(value)}" for name, value in given.items())]
+        [*what, *(f"{name}={_LEFT_OUT if value == _LEFT_OUT else repr(value)}" for name, value in given.items())]
     )
     return f"import gaussmix as gm\n\ngm.{'select' if search else 'fit'}({written})"
 

@@ -67,7 +67,8 @@ def report(
     portrait = None
     if data is not None:
         if features is not None:
-            data = open_source(data, features=features, missing=missing)
+            # Weights may be named too, and are no feature: both have to be looked up in the same table.
+            data, weights = open_source(data, features=features, weights=weights, missing=missing), None
         source = columns_for(
             data, mixture.feature_names, n_features=mixture.n_features, weights=weights, missing=missing
         )

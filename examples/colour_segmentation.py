@@ -16,12 +16,12 @@ import gaussmix as gm
 from gaussmix import plots
 
 rng = np.random.default_rng(3)
-height, width = 180, 280
+height, width = 150, 230
 y, x = np.mgrid[0:height, 0:width]
 things = np.zeros((height, width), dtype=int)
-things[(x - 215) ** 2 + (y - 45) ** 2 < 26**2] = 1
-things[y > 105 + 22 * np.sin(x / 37.0) + 9 * np.sin(x / 11.0)] = 2
-things[y > 145 - 0.06 * x] = 3
+things[(x - 178) ** 2 + (y - 38) ** 2 < 22**2] = 1
+things[y > 87 + 18 * np.sin(x / 31.0) + 7 * np.sin(x / 11.0)] = 2
+things[y > 121 - 0.06 * x] = 3
 colours = np.array([[0.45, 0.67, 0.90], [0.98, 0.84, 0.36], [0.30, 0.42, 0.34], [0.76, 0.66, 0.35]])
 light = 1.0 + 0.10 * (y / height - 0.5)[:, :, None]
 picture = colours[things] * light + rng.normal(scale=0.055, size=(height, width, 3))
@@ -32,7 +32,7 @@ picture = np.clip(picture, 0.0, 1.0)
 # so covariances are free to.
 
 pixels = picture.reshape(-1, 3)
-selection = gm.select(pixels, range(2, 8), ["VVV"], criterion="icl")
+selection = gm.select(pixels, range(2, 6), ["VVV"], criterion="icl")
 print(selection.best)
 
 # %%

@@ -32,7 +32,7 @@ LEVELS = {
     "arguments": 7,
     "api": 8,
     "estimators": 9,
-    **dict.fromkeys(("__init__", "testing"), 10),
+    **dict.fromkeys(("__init__", "precompile", "testing"), 10),
     **dict.fromkeys(("cli", "__main__"), 11),
 }
 

@@ -35,6 +35,9 @@ COLLAPSED = (
 )
 
 
+FIRST_BATCH = "; the first batch of partial_fit is what the mixture starts from: give it a row for every component"
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Rows:

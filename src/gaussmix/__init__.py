@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
     from gaussmix.engine.executors.local import LocalEngine
     from gaussmix.estimators.mixture import GaussianMixture
+    from gaussmix.estimators.search import GaussianMixtureSearch
     from gaussmix.fitting.result import FitResult
     from gaussmix.mixture import Mixture
     from gaussmix.report.facts import summarize
@@ -37,6 +38,7 @@ _HOMES = {
     "Assignments": "gaussmix.api",
     "FitResult": "gaussmix.fitting.result",
     "GaussianMixture": "gaussmix.estimators.mixture",
+    "GaussianMixtureSearch": "gaussmix.estimators.search",
     "LocalEngine": "gaussmix.engine.executors.local",
     "Mixture": "gaussmix.mixture",
     "PseudoObservations": "gaussmix.covariance.regularization",
@@ -57,6 +59,7 @@ __all__ = [
     "Assignments",
     "FitResult",
     "GaussianMixture",
+    "GaussianMixtureSearch",
     "LocalEngine",
     "Mixture",
     "PseudoObservations",

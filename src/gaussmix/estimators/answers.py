@@ -22,6 +22,8 @@ from gaussmix.estimators.checks import weighted_rows
 from gaussmix.mixture import Mixture
 from gaussmix.report.text import report_text
 
+_LEAST_ROWS = 2
+
 
 def scored(mixture: Mixture, x: NDArray[Any]) -> Iterator[RowScores]:
     """Yield what a mixture says of consecutive stretches of the rows (N, D)."""
@@ -56,7 +58,21 @@ def checked_rows(estimator: Any, X: Any) -> NDArray[Any]:
     return cast("NDArray[Any]", validate_data(estimator, X, reset=False))
 
 
-class MixtureAnswers(DensityMixin, BaseEstimator):
+def new_rows(estimator: Any, X: Any) -> NDArray[Any]:
+    """Return the rows (N, D), two at least, that an estimator is fitted to, and have it remember their columns."""
+    found = validate_data(estimator, X, dtype=[np.float64, np.float32], ensure_min_samples=_LEAST_ROWS)
+    return cast("NDArray[Any]", found)
+
+
+class Documented(BaseEstimator):
+    """An estimator whose HTML representation says beside every parameter what it is."""
+
+    # scikit-learn shows what the docstring says of a parameter only where there is a link to go with it.
+    _doc_link_module = "gaussmix"
+    _doc_link_template = "#{estimator_module}.{estimator_name}"  # pyright: ignore[reportIncompatibleMethodOverride] - as its documentation has it
+
+
+class MixtureAnswers(DensityMixin, Documented):
     """What a fitted mixture says of rows, for estimators that are one."""
 
     @property

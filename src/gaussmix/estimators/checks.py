@@ -35,6 +35,7 @@ COLLAPSED = (
 )
 
 
+NO_SAMPLE = "Invalid value for 'n_samples': {} . The sampling requires at least one sample."
 FIRST_BATCH = "; the first batch of partial_fit is what the mixture starts from: give it a row for every component"
 
 
@@ -160,3 +161,28 @@ def weighted_rows(x: NDArray[Any], sample_weight: Any) -> Rows:
     if not used.any():
         raise DataError("sample_weight is zero for every row; give some a positive weight")
     return Rows(x, weights) if used.all() else Rows(x[used], weights[used])
+
+
+def require_rows(rows: Rows, n_components: int, cure: str = "") -> None:
+    """Refuse fewer rows than components, in scikit-learn's words; `cure` follows them.
+
+    Raises
+    ------
+    DataError
+    """
+    if len(rows.x) < n_components:
+        raise DataError(
+            f"Expected n_samples >= n_components but got n_components = {n_components}, n_samples = {len(rows.x)}{cure}"
+        )
+
+
+def merged(rows: Rows) -> Rows:
+    """Return the distinct rows in lexical order, each with the weight of all rows equal to it."""
+    order = np.lexsort(rows.x.T[::-1])
+    x = rows.x[order]
+    weights = None if rows.weights is None else rows.weights[order]
+    first = np.concatenate([[True], (x[1:] != x[:-1]).any(axis=1)])
+    if first.all():
+        return Rows(x, weights)
+    weights = np.ones(len(x)) if weights is None else weights
+    return Rows(x[first], np.add.reduceat(weights, np.flatnonzero(first)))

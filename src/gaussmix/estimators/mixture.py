@@ -5,31 +5,33 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from gaussmix._linalg import Array
 from gaussmix.data.open import open_source
 from gaussmix.engine.evaluator import Evaluator, appraise_source
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.threads import one_blas_thread
-from gaussmix.errors import DataError, ParameterError
-from gaussmix.estimators.answers import MixtureAnswers, labels
+from gaussmix.errors import ParameterError
+from gaussmix.estimators.answers import MixtureAnswers, checked_rows, labels, new_rows
 from gaussmix.estimators.callbacks import CallbackSupportMixin, Task, ending_callbacks
 from gaussmix.estimators.checks import (
     COLLAPSED,
     FIRST_BATCH,
+    NO_SAMPLE,
     PARAMETER_CONSTRAINTS,
     UNCONVERGED,
     checked_covariances,
     checked_means,
     checked_weights,
+    require_rows,
     weighted_rows,
 )
 from gaussmix.estimators.exchange import as_sklearn, copied, current_mixture, names_of
@@ -41,8 +43,6 @@ from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
 _SAMPLED = 2048  # rows by which the coordinates of constant columns are found
-_LEAST_ROWS = 2
-_NO_SAMPLE = "The sampling requires at least one sample."
 
 
 class GaussianMixture(CallbackSupportMixin, MixtureAnswers):
@@ -228,16 +228,14 @@ class GaussianMixture(CallbackSupportMixin, MixtureAnswers):
             self._fit(X, sample_weight, partial=True)
             return self
         self._validate_params()
-        x = cast("NDArray[Any]", validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        x = checked_rows(self, X)
         rows = weighted_rows(x, sample_weight)
         mixture = self._last("partial_fit").mixture
         known = self._running if mixture is self._kept else None
         seen = getattr(self, "n_samples_seen_", 0.0)  # of parameters that came from elsewhere nothing is known
         made = step(self, mixture, known, seen, rows)
-        self._keep(made.mixture, self.covariance_type)
+        self._keep(made.mixture, self.covariance_type, [*self.lower_bounds_, made.bound], converged=False)
         self._running, self.n_samples_seen_ = made.statistics, seen + made.weight
-        self.converged_, self.n_iter_ = False, self.n_iter_ + 1
-        self.lower_bound_, self.lower_bounds_ = made.bound, [*self.lower_bounds_, made.bound]
         self.log_likelihood_ = self._appraisal(x, sample_weight).log_likelihood
         return self
 
@@ -245,13 +243,9 @@ class GaussianMixture(CallbackSupportMixin, MixtureAnswers):
     def _fit(self, X: Any, sample_weight: Any, *, partial: bool = False) -> NDArray[Any]:
         """Fit; return the rows as an array."""
         self._validate_params()
-        x = cast("NDArray[Any]", validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=_LEAST_ROWS))
+        x = new_rows(self, X)
         rows = weighted_rows(x, sample_weight)
-        if len(rows.x) < self.n_components:
-            raise DataError(
-                f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
-                f"n_samples = {len(rows.x)}" + (FIRST_BATCH if partial else "")
-            )
+        require_rows(rows, self.n_components, FIRST_BATCH if partial else "")
         task = Task.fit(self, self.n_init, x, sample_weight)
         with one_blas_thread():
             evaluator = Evaluator.open(open_source(rows.x, weights=rows.weights), LocalEngine(), 0, _SAMPLED)
@@ -259,9 +253,7 @@ class GaussianMixture(CallbackSupportMixin, MixtureAnswers):
             best = best_ascent(self, rows, evaluator, last, task)
         if not best.converged and self.max_iter > 0:
             warnings.warn(COLLAPSED if best.collapsed else UNCONVERGED, ConvergenceWarning, stacklevel=4)
-        self._keep(best.mixture, self.covariance_type)
-        self.converged_, self.n_iter_ = best.converged, len(best.bounds)
-        self.lower_bound_, self.lower_bounds_ = best.lower_bound, list(best.bounds)
+        self._keep(best.mixture, self.covariance_type, best.bounds, best.converged)
         self.log_likelihood_ = appraise_source([best.mixture], evaluator.source, evaluator.executor)[0].log_likelihood
         self.n_samples_seen_ = evaluator.summary.weight
         task.end()
@@ -281,12 +273,14 @@ class GaussianMixture(CallbackSupportMixin, MixtureAnswers):
             )
         return Last(mixture, self.lower_bound_)
 
-    def _keep(self, mixture: Mixture, covariance_type: str) -> None:
-        """Take a mixture as this estimator's."""
+    def _keep(self, mixture: Mixture, covariance_type: str, bounds: Sequence[float], converged: bool) -> None:
+        """Take a mixture as this estimator's, and how it came about."""
         structure = structure_of(covariance_type, mixture.n_features).name
         self._kept, self._running = mixture.renamed(structure, names_of(self)), None
         written = parameters_of(mixture, covariance_type)
         self.weights_, self.means_, self.covariances_, self.precisions_, self.precisions_cholesky_ = written
+        self.converged_, self.n_iter_, self.lower_bounds_ = converged, len(bounds), list(bounds)
+        self.lower_bound_ = bounds[-1] if bounds else -math.inf
 
     # What it is
 
@@ -308,7 +302,7 @@ class GaussianMixture(CallbackSupportMixin, MixtureAnswers):
         """
         mixture = self.mixture_
         if n_samples < 1:
-            raise ParameterError(f"Invalid value for 'n_samples': {n_samples} . {_NO_SAMPLE}")
+            raise ParameterError(NO_SAMPLE.format(n_samples))
         rng = check_random_state(self.random_state if random_state is None else random_state)
         return draw(mixture, self.covariance_type, n_samples, rng)
 
@@ -352,16 +346,40 @@ class GaussianMixture(CallbackSupportMixin, MixtureAnswers):
             When these are not the parameters of a mixture.
         """
         n_components, n_features = np.shape(means)
-        estimator = cls(n_components, covariance_type=covariance_type, **parameters)
-        estimator._validate_params()
+        cls(n_components, covariance_type=covariance_type, **parameters)._validate_params()
         spread = checked_covariances(covariances, covariance_type, n_components, n_features)
         checked = checked_weights(weights, n_components), checked_means(means, n_components, n_features)
-        estimator.n_features_in_ = n_features
-        if feature_names is not None:
-            estimator.feature_names_in_ = np.array(feature_names, dtype=object)
-        estimator._keep(mixture_from(*checked, spread, covariance_type), covariance_type)
-        estimator.converged_, estimator.n_iter_ = True, 0
-        estimator.lower_bound_, estimator.lower_bounds_ = -math.inf, []
+        names = None if feature_names is None else tuple(feature_names)
+        mixture = mixture_from(*checked, spread, covariance_type, names)
+        return cls.from_mixture(mixture, covariance_type=covariance_type, **parameters)
+
+    @classmethod
+    def from_mixture(cls, mixture: Mixture, *, covariance_type: str | None = None, **parameters: Any) -> Self:
+        """Return a fitted estimator that is this mixture.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            As `gaussmix.fit(...).mixture` and `gaussmix.load` give it.
+        covariance_type : str, optional
+            Another name of the mixture's structure; the mixture's own by default.
+        **parameters
+            Further parameters of the estimator.
+
+        Raises
+        ------
+        ParameterError
+            When the mixture has another structure.
+        """
+        name = mixture.structure if covariance_type is None else covariance_type
+        if structure_of(name, mixture.n_features).name != mixture.structure:
+            raise ParameterError(f"covariance_type={name!r}: the mixture has the structure {mixture.structure}")
+        estimator = cls(mixture.n_components, covariance_type=name, **parameters)
+        estimator._validate_params()
+        estimator.n_features_in_ = mixture.n_features
+        if mixture.feature_names is not None:
+            estimator.feature_names_in_ = np.array(mixture.feature_names, dtype=object)
+        estimator._keep(mixture, name, (), converged=True)
         return estimator
 
     @classmethod

@@ -69,7 +69,7 @@ class Documented(BaseEstimator):
 
     # scikit-learn shows what the docstring says of a parameter only where there is a link to go with it.
     _doc_link_module = "gaussmix"
-    _doc_link_template = "#{estimator_module}.{estimator_name}"  # pyright: ignore[reportIncompatibleMethodOverride] - as its documentation has it
+    _doc_link_template = "#{estimator_module}.{estimator_name}"  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride] - as its documentation has it
 
 
 class MixtureAnswers(DensityMixin, Documented):

@@ -152,15 +152,27 @@ def _array(values: object, shape: tuple[int, ...], name: str) -> Array:
     return array
 
 
+def checked_sample_weight(x: NDArray[Any], sample_weight: Any) -> Array | None:
+    """Return the weights (N,) of the rows, not all of them zero; None where there are none."""
+    if sample_weight is None:
+        return None
+    weights = cast("Array", _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True))
+    if not weights.any():
+        raise DataError("sample_weight is zero for every row; give some a positive weight")
+    return weights
+
+
+def counting(x: NDArray[Any], weights: Array | None) -> tuple[Rows, NDArray[np.bool_] | slice]:
+    """Return the rows that count with their weights, and which of all rows they are."""
+    if weights is None or (weights > 0.0).all():
+        return Rows(x, weights), slice(None)
+    used = weights > 0.0
+    return Rows(x[used], weights[used]), used
+
+
 def weighted_rows(x: NDArray[Any], sample_weight: Any) -> Rows:
     """Return the rows that count, with their weights."""
-    if sample_weight is None:
-        return Rows(x, None)
-    weights = cast("Array", _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True))
-    used = weights > 0.0
-    if not used.any():
-        raise DataError("sample_weight is zero for every row; give some a positive weight")
-    return Rows(x, weights) if used.all() else Rows(x[used], weights[used])
+    return counting(x, checked_sample_weight(x, sample_weight))[0]
 
 
 def require_rows(rows: Rows, n_components: int, cure: str = "") -> None:

@@ -158,7 +158,7 @@ def checked_sample_weight(x: NDArray[Any], sample_weight: Any) -> Array | None:
         return None
     weights = cast("Array", _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True))
     if not weights.any():
-        raise DataError("sample_weight is zero for every row; give some a positive weight")
+        raise DataError("Sample weights must contain at least one non-zero number.")
     return weights
 
 

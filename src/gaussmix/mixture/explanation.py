@@ -15,9 +15,9 @@ def improbability_shares(mixture: Mixture, x: Any) -> Array:
     """Return each feature's share (N, D) of the improbability of every row; the shares of a row sum to 1.
 
     For one Gaussian with standard deviations s and correlations C, the deviations of a row, u = C^-1/2 ((x - mean) / s)
-    with the symmetric root, satisfy u'u = the squared Mahalanobis distance, each u_j is as strongly correlated with its
-    own feature as any such transform allows, and no choice of units or order of the features plays a part (Garthwaite &
-    Koch 2016, "Evaluating the contributions of individual variables to a quadratic form", Aust. N. Z. J. Stat. 58). The
+    with the symmetric root, satisfy u'u = the squared Mahalanobis distance; each u_j is as close to its own feature as
+    uncorrelated deviations can be, and neither units nor the order of the features play a part (Garthwaite & Koch 2016,
+    "Evaluating the contributions of individual variables to a quadratic form", Aust. N. Z. J. Stat. 58). The
     share of feature j is u_j^2 / u'u; in a mixture sum_k r_k u_kj^2 over sum_k r_k u_k'u_k, r being the row's
     responsibilities. A row at a mean has nothing to explain: equal shares.
 

@@ -99,6 +99,13 @@ def test_degenerate_candidates_never_win() -> None:
     assert search.results_["degenerate"].tolist() == [True, True]
 
 
+def test_a_few_distinct_rows_are_enough_for_an_answer() -> None:
+    corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
+    search = gm.GaussianMixtureSearch(random_state=0).fit(corners, sample_weight=[13, 4, 4, 4])
+    assert np.isfinite(search.score(corners))
+    assert not search.results_["degenerate"][search.best_index_]
+
+
 @pytest.mark.parametrize("criterion", ["icl", "aic", "heldout"])
 def test_other_criteria_choose(criterion: str, x: np.ndarray[Any, Any]) -> None:
     search = gm.GaussianMixtureSearch((1, 2), covariance_type="full", criterion=criterion, random_state=0).fit(x)

@@ -61,6 +61,7 @@ def fit(
     missing: Literal["error", "drop"] = "error",
     start: object = "auto",
     n_starts: int | Literal["auto"] = "auto",
+    effort: Literal["quick", "default", "thorough"] = "default",
     algorithm: Literal["em", "cem", "sem"] = "em",
     tol: float = 1e-8,
     max_passes: int = 1000,
@@ -90,7 +91,10 @@ def fit(
     start : "auto", "kmeans", "hierarchical", "random", "rows", Mixture, labels (N,) or responsibilities (N, K)
         Where to begin; several starts are raced unless you give one.
     n_starts : int or "auto"
-        Number of starts.
+        Number of starts; by default as many as the effort says.
+    effort : {"quick", "default", "thorough"}
+        How much to spend on looking for a better optimum. "quick" is one start, from the model-based hierarchy, as
+        mclust does it; "thorough" has three times the starts of the default.
     algorithm : {"em", "cem", "sem"}
         How to climb from a start. "em" is for the likelihood. "cem" gives every row wholly to its most probable
         component, and climbs the likelihood of those labels: fewer passes, and clusters cut where they overlap. "sem"
@@ -122,7 +126,7 @@ def fit(
         When an argument makes no sense.
     """
     n_components = _validation.positive_integer(n_components, "n_components")
-    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed)
+    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort)
     with open_ground(
         data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, n_components
     ) as ground:
@@ -153,6 +157,7 @@ def select(
     missing: Literal["error", "drop"] = "error",
     start: str = "auto",
     n_starts: int | Literal["auto"] = "auto",
+    effort: Literal["quick", "default", "thorough"] = "default",
     algorithm: Literal["em", "cem", "sem"] = "em",
     tol: float = 1e-8,
     max_passes: int = 1000,
@@ -182,6 +187,9 @@ def select(
         and is fitted to the end, which finds better optima where clusters are far from Gaussian. CEM never prunes.
     weights, weight_kind, features, missing, n_starts, algorithm, tol, max_passes, regularization, seed, engine, watch
         As in `fit`.
+    effort : {"quick", "default", "thorough"}
+        As in `fit`; with "quick" candidates do not suggest starts to their neighbours, with "thorough" they do so
+        more often.
     start : "auto", "kmeans", "hierarchical", "random" or "rows"
         Kind of starts.
 
@@ -201,7 +209,7 @@ def select(
     if not isinstance(cast(object, start), str):
         raise ParameterError("start: labels, responsibilities and mixtures are for one fit; name a kind of starts here")
     counts = counts_of(n_components)
-    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed)
+    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort)
     with open_ground(
         data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, max(counts), share
     ) as ground:

@@ -87,12 +87,9 @@ class Statistics:
 
     def centred(self) -> Statistics:
         """Return the same statistics about their own means; of a component without mass about its anchor."""
-        # A mass of one with no moments stands in for none at all: nothing is divided by zero.
-        alone = self.mass == 0.0
-        known = replace(self, totals=self.totals + alone[:, None] * np.eye(1, self.totals.shape[1]))
-        scatter, means = replace(known.scatter(), mass=self.mass), known.means()
-        about = Statistics.of_scatter(self.coordinates, scatter, means)
-        return replace(self, anchors=about.anchors, totals=about.totals, pooled=about.pooled)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = np.where(self.mass[:, None] > 0.0, self.means(), self.anchors)
+        return self.about(means)
 
     def scaled(self, factor: float) -> Statistics:
         """Return the statistics of the same rows with all their weights multiplied by a factor."""
@@ -114,6 +111,29 @@ class Statistics:
         return replace(
             self, anchors=self.anchors[components], totals=self.totals[components], kish=self.kish[components]
         )
+
+    def about(self, anchors: Array) -> Statistics:
+        """Return the same moments about other anchors a': with o = a - a', d' = d + o."""
+        offsets = self.anchors - anchors
+        if not offsets.any():
+            return self
+        d, mass = self.n_features, self.mass[:, None]
+        first, second, pooled = self.totals[:, 1 : d + 1], self.totals[:, d + 1 :], self.pooled
+        if self.moment is Moment.TRACE:
+            second = second + ((2.0 * first + mass * offsets) * offsets).sum(axis=1, keepdims=True)
+        elif self.moment is Moment.DIAGONAL:
+            second = second + (2.0 * first + mass * offsets) * offsets
+        else:
+            crossed = first[:, :, None] * offsets[:, None, :]
+            crossed = (
+                crossed + crossed.transpose(0, 2, 1) + mass[:, :, None] * offsets[:, :, None] * offsets[:, None, :]
+            )
+            if self.moment is Moment.FULL:
+                second = second + pack(crossed)
+            elif pooled is not None:
+                pooled = pooled + crossed.sum(axis=0)
+        totals = np.concatenate([mass, first + mass * offsets, second], axis=1)
+        return replace(self, anchors=anchors, totals=totals, pooled=pooled)
 
     @property
     def n_features(self) -> int:

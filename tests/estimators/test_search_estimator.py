@@ -99,6 +99,13 @@ def test_degenerate_candidates_never_win() -> None:
     assert search.results_["degenerate"].tolist() == [True, True]
 
 
+def test_effort_is_handed_on(x: np.ndarray[Any, Any]) -> None:
+    quick = gm.GaussianMixtureSearch(**GRID, effort="quick", random_state=0).fit(x)
+    assert all(len(result.starts) == 1 for result in quick.selection_.results.values())
+    with pytest.raises(ValueError, match="'effort' parameter"):
+        gm.GaussianMixtureSearch(effort="none").fit(x)
+
+
 def test_a_few_distinct_rows_are_enough_for_an_answer() -> None:
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
     search = gm.GaussianMixtureSearch(random_state=0).fit(corners, sample_weight=[13, 4, 4, 4])
@@ -165,11 +172,11 @@ def test_callbacks_may_end_the_search_early(x: np.ndarray[Any, Any]) -> None:
         def on_fit_task_begin(self, estimator: Any, context: Any) -> None: ...
         def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
             self.reads += context.task_name == "read"
-            return self.reads >= 30
+            return self.reads >= 4
 
     impatient = Impatient()
     with pytest.warns(gm.errors.ConvergenceWarning, match="interrupted"):
         search = gm.GaussianMixtureSearch(random_state=0).set_callbacks(impatient).fit(x)
-    assert impatient.reads == 30
+    assert impatient.reads == 4
     assert "interrupted" in search.results_["reason"]
     assert np.isfinite(search.score(x))

@@ -103,7 +103,7 @@ class Evaluator:
     def _climb(self, requests: Sequence[Any]) -> list[Climbed]:
         """Make compiled passes, side by side where there are many."""
         for each in {request.per_feature for request in requests} - self._rows.keys():
-            self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each].coordinates)
+            self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each])
         return self.executor.each(lambda request: self._rows[request.per_feature].answer(request), requests)
 
     def _read(self, requests: Sequence[Any]) -> list[Any]:

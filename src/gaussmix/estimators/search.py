@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from gaussmix.estimators.exchange import names_of
 from gaussmix.estimators.mixture import GaussianMixture
 from gaussmix.estimators.parameters import structure_of
 from gaussmix.fitting.drive import Progress
+from gaussmix.fitting.effort import EFFORTS
 from gaussmix.mixture import Mixture
 from gaussmix.selection.search import Selection
 from gaussmix.selection.table import CRITERIA, Row
@@ -58,6 +59,8 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
         Most iterations of one fit.
     n_init : int or "auto", default="auto"
         Number of starts of each candidate.
+    effort : {"quick", "default", "thorough"}, default="default"
+        How much is spent on looking for better optima: starts of a candidate, and rounds of suggestions between them.
     init_params : {"auto", "kmeans", "hierarchical", "random", "rows"}, default="auto"
         Kind of starts.
     regularization : "auto", None or gaussmix regularization, default="auto"
@@ -107,6 +110,7 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
         "tol": [Interval(Real, 0.0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "effort": [StrOptions(set(EFFORTS))],
         "init_params": [StrOptions({"auto", "kmeans", "hierarchical", "random", "rows"})],
         "regularization": [StrOptions({"auto"}), Regularization, None],
         "n_jobs": [Integral, None],
@@ -124,6 +128,7 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
         tol: float = 1e-8,
         max_iter: int = 1000,
         n_init: Any = "auto",
+        effort: str = "default",
         init_params: str = "auto",
         regularization: Any = "auto",
         n_jobs: int | None = None,
@@ -137,6 +142,7 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
         self.tol = tol
         self.max_iter = max_iter
         self.n_init = n_init
+        self.effort = effort
         self.init_params = init_params
         self.regularization = regularization
         self.n_jobs = n_jobs
@@ -209,6 +215,7 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
             weights=rows.weights,
             start=self.init_params,
             n_starts=self.n_init,
+            effort=cast(Any, self.effort),
             tol=float(self.tol),
             max_passes=self.max_iter,
             regularization=self.regularization,

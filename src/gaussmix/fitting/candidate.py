@@ -16,6 +16,7 @@ from gaussmix.engine.evaluator import Appraise, Evaluator
 from gaussmix.engine.scoring import Appraisal
 from gaussmix.fitting.algorithm import EM, Algorithm
 from gaussmix.fitting.degeneracy import LARGEST_SHARE, Degeneracy, find_degenerate
+from gaussmix.fitting.effort import EFFORTS, Effort
 from gaussmix.fitting.em import Reseed
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
@@ -100,17 +101,20 @@ class Recipe:
     kind : str
         Kind of starts.
     n_starts : int or None
-        How many; None leaves it to the kind.
+        How many; None leaves it to the effort.
     rule : StoppingRule
         When to stop.
     algorithm : Algorithm
         How each of them climbs.
+    effort : Effort
+        How much is spent on looking for a better optimum.
     """
 
     kind: str
     n_starts: int | None
     rule: StoppingRule
     algorithm: Algorithm = EM
+    effort: Effort = EFFORTS["default"]
 
 
 @final
@@ -182,7 +186,8 @@ class Candidates:
 
     def entered(self, family: Family, n_components: int, first: int = 0, last: int | None = None) -> Contest:
         """Return a candidate's starts, from the `first` to before the `last`, none of them run yet."""
-        starts = islice(self.seeds.starts(n_components, self.recipe.kind, self.recipe.n_starts), first, last)
+        n_starts = self.recipe.n_starts or self.recipe.effort.n_starts
+        starts = islice(self.seeds.starts(n_components, self.recipe.kind, n_starts), first, last)
         runners = tuple(Runner(start.kind, start, start.favourite) for start in starts)
         sampled = self.evaluator.sample is not self.evaluator
         return Contest(family, n_components, self.model(family), runners, sampled)

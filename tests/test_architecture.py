@@ -30,9 +30,9 @@ LEVELS = {
     **dict.fromkeys(("plots", "interop"), 6),
     **dict.fromkeys(("reporting", "arguments"), 7),
     "arguments": 7,
-    "api": 8,
+    **dict.fromkeys(("api", "detection"), 8),
     "estimators": 9,
-    **dict.fromkeys(("__init__", "testing"), 10),
+    **dict.fromkeys(("__init__", "precompile", "testing"), 10),
     **dict.fromkeys(("cli", "__main__"), 11),
 }
 

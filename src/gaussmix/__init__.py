@@ -24,8 +24,13 @@ if TYPE_CHECKING:
         select,
     )
     from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
+    from gaussmix.detection import Outliers, density_threshold, detect, iterate_outliers
     from gaussmix.engine.executors.local import LocalEngine
+    from gaussmix.estimators.classifier import MixtureClassifier
+    from gaussmix.estimators.detector import MixtureOutlierDetector
     from gaussmix.estimators.mixture import GaussianMixture
+    from gaussmix.estimators.search import GaussianMixtureSearch
+    from gaussmix.estimators.transformer import ResponsibilityTransformer
     from gaussmix.fitting.result import FitResult
     from gaussmix.mixture import Mixture
     from gaussmix.reporting.facts import summarize
@@ -39,12 +44,20 @@ _HOMES = {
     "Assignments": "gaussmix.api",
     "FitResult": "gaussmix.fitting.result",
     "GaussianMixture": "gaussmix.estimators.mixture",
+    "GaussianMixtureSearch": "gaussmix.estimators.search",
     "LocalEngine": "gaussmix.engine.executors.local",
     "Mixture": "gaussmix.mixture",
+    "MixtureClassifier": "gaussmix.estimators.classifier",
+    "MixtureOutlierDetector": "gaussmix.estimators.detector",
+    "Outliers": "gaussmix.detection",
     "PseudoObservations": "gaussmix.covariance.regularization",
+    "ResponsibilityTransformer": "gaussmix.estimators.transformer",
     "Selection": "gaussmix.selection.search",
     "Unregularized": "gaussmix.covariance.regularization",
+    "density_threshold": "gaussmix.detection",
+    "detect": "gaussmix.detection",
     "fit": "gaussmix.api",
+    "iterate_outliers": "gaussmix.detection",
     "iterate_predictions": "gaussmix.api",
     "load": "gaussmix.api",
     "predict": "gaussmix.api",
@@ -61,13 +74,21 @@ __all__ = [
     "Assignments",
     "FitResult",
     "GaussianMixture",
+    "GaussianMixtureSearch",
     "LocalEngine",
     "Mixture",
+    "MixtureClassifier",
+    "MixtureOutlierDetector",
+    "Outliers",
     "PseudoObservations",
+    "ResponsibilityTransformer",
     "Selection",
     "Unregularized",
+    "density_threshold",
+    "detect",
     "errors",
     "fit",
+    "iterate_outliers",
     "iterate_predictions",
     "load",
     "predict",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings as python_warnings
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -78,7 +78,7 @@ def open_ground(
             "seed": seed,
             "tol": recipe.rule.tol,
             "max_passes": recipe.rule.max_passes,
-            "gaussmix": version("gaussmix"),
+            "gaussmix": _release(),
         }
         if weight_kind == "importance":
             summary = evaluator.summary
@@ -90,6 +90,14 @@ def open_ground(
         if weight_kind == "frequency":
             _warn_of_weights(ground)
         yield ground
+
+
+def _release() -> str:
+    """Return the version; the sources may be used without being installed."""
+    try:
+        return version("gaussmix")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _regularization(value: object) -> Regularization | None:

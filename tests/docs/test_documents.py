@@ -49,6 +49,7 @@ def folder(tmp_path, monkeypatch) -> Iterator[Path]:
     rows = pd.read_csv(ROOT / "examples" / "faithful.csv")
     rows.to_parquet("data.parquet")
     rows.to_csv("new.csv", index=False)
+    gaussmix.fit(rows, 2).save("model.gmx")
     yield tmp_path
     matplotlib.pyplot.close("all")
 

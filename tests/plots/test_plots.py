@@ -174,6 +174,17 @@ def test_estimators_of_scikit_learn_are_understood(rows, kind, ax):
     assert plots.OverlapDisplay.from_estimator(ours).matrix.shape == (2, 2)
 
 
+def test_every_estimator_can_be_shown(rows):
+    search = gm.GaussianMixtureSearch([1, 2], covariance_type=["full"], random_state=0).fit(rows)
+    assert plots.SelectionDisplay.from_estimator(search).selection is search.selection_
+    assert plots.ConvergenceDisplay.from_estimator(search).starts == search.selection_.best.starts
+    for each in (search, gm.MixtureOutlierDetector(2).fit(rows), gm.ResponsibilityTransformer(2).fit(rows)):
+        assert plots.OverlapDisplay.from_estimator(each).matrix.shape == (2, 2)
+    with pytest.raises(gm.errors.ParameterError, match="found list"):
+        plots.ConvergenceDisplay.from_estimator([])
+    pyplot.close("all")
+
+
 def test_displays_of_a_search_and_a_fit(selection):
     assert plots.SelectionDisplay.from_estimator(selection).criterion == "bic"
     assert len(plots.ConvergenceDisplay.from_estimator(selection).trace) == selection.best.passes

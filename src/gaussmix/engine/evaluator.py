@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self, final
+from typing import Any, Self, TypeVar, final
 
 import numpy as np
 
 from gaussmix._linalg import Array
 from gaussmix.covariance import Moment
 from gaussmix.data.open import open_source
-from gaussmix.data.source import Source
+from gaussmix.data.source import Chunk, Source
 from gaussmix.engine.climb import Climb, Climbed, SmallRows
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.expectation import Expectation, ExpectationFold
@@ -22,6 +22,8 @@ from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
 from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
 from gaussmix.mixture import Mixture
+
+Made = TypeVar("Made")
 
 
 @final
@@ -144,8 +146,15 @@ class Evaluator:
 
 def score_source(mixture: Mixture, source: Source, executor: LocalEngine) -> Iterator[tuple[int, RowScores]]:
     """Yield (position of the first row, scores) for consecutive stretches of all rows of `source`."""
+    yield from map_scored(mixture, source, executor, lambda chunk, scores: (chunk.start, scores))
+
+
+def map_scored(
+    mixture: Mixture, source: Source, executor: LocalEngine, work: Callable[[Chunk, RowScores], Made]
+) -> Iterator[Made]:
+    """Yield what `work` makes of consecutive stretches of all rows of `source` and their scores."""
     plan, kernel = scoring_plan(mixture), choose()
-    yield from executor.map(lambda chunk: (chunk.start, score_rows(plan, kernel, mixture, chunk)), source, MOST_SEGMENT)
+    yield from executor.map(lambda chunk: work(chunk, score_rows(plan, kernel, mixture, chunk)), source, MOST_SEGMENT)
 
 
 def appraise_source(mixtures: Sequence[Mixture], source: Source, executor: LocalEngine) -> list[Appraisal]:

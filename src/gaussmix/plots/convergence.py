@@ -8,6 +8,7 @@ from typing import Self, final
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from gaussmix.errors import ParameterError
 from gaussmix.fitting.candidate import StartRecord
 from gaussmix.fitting.result import FitResult
 from gaussmix.plots.palette import INK, PALETTE, titled
@@ -70,8 +71,21 @@ class ConvergenceDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: object, *, ax: Axes | None = None) -> Self:
-        """Draw the fit of a FitResult, a Selection's best, or the `lower_bounds_` of an estimator."""
-        result = estimator if isinstance(estimator, FitResult) else getattr(estimator, "best", None)
+        """Draw the fit of a FitResult, a Selection's best, or the `lower_bounds_` of an estimator.
+
+        Raises
+        ------
+        ParameterError
+            When it is none of these.
+        """
+        selection = getattr(estimator, "selection_", estimator)
+        result = selection if isinstance(selection, FitResult) else getattr(selection, "best", None)
         if isinstance(result, FitResult):
             return cls(result.trace, result.starts).plot(ax)
-        return cls(list(getattr(estimator, "lower_bounds_"))).plot(ax)  # noqa: B009 - of an object of any make
+        bounds = getattr(estimator, "lower_bounds_", None)
+        if bounds is None:
+            raise ParameterError(
+                f"expected a FitResult, a Selection or a fitted estimator with lower_bounds_, found "
+                f"{type(estimator).__name__}"
+            )
+        return cls(list(bounds)).plot(ax)

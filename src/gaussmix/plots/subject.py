@@ -31,9 +31,10 @@ def mixture_of(model: Any) -> Mixture:
     """
     if isinstance(model, Mixture | FitResult | Selection):
         return holding.mixture_of(model)
-    held = getattr(model, "mixture_", None) or getattr(model, "best_estimator_", None)
-    if held is not None:
-        return mixture_of(held)
+    for name in ("mixture_", "best_estimator_", "estimator_"):
+        held = getattr(model, name, None)
+        if held is not None:
+            return mixture_of(held)
     if all(getattr(model, name, None) is not None for name in ("weights_", "means_", "covariances_")):
         return _written_out(model)
     raise ParameterError(

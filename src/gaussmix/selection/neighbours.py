@@ -129,7 +129,8 @@ def closest(groups: Start) -> tuple[int, int]:
     """Return the two groups whose means are nearest in the metric of the groups' pooled covariance."""
     pooled = groups.scatters.sum(axis=0) / groups.mass.sum()
     values, vectors = np.linalg.eigh(pooled)
-    white = groups.means @ (vectors / np.sqrt(np.maximum(values, values[-1] * 1e-12)))
+    least = values[-1] * 1e-12 if values[-1] > 0.0 else 1.0  # groups of equal rows alone have no metric of their own
+    white = groups.means @ (vectors / np.sqrt(np.maximum(values, least)))
     distances = np.square(white[:, None] - white[None]).sum(axis=2)
     np.fill_diagonal(distances, np.inf)
     first, second = np.unravel_index(distances.argmin(), distances.shape)

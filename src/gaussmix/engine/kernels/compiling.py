@@ -76,10 +76,15 @@ class Unit:
     def compiled(self) -> Any:
         """The compiled function."""
         if self._compiled is None:
-            with _LOCK, _no_collection():
-                options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
-                self._compiled = njit(self.signature, fastmath=self._fastmath, **options)(self._function)
+            with _LOCK:
+                self._compile()
         return self._compiled
+
+    def _compile(self) -> None:
+        if self._compiled is None:  # another thread may have been first
+            options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+            with _no_collection():
+                self._compiled = njit(self.signature, fastmath=self._fastmath, **options)(self._function)
 
     def __wrapper_address__(self) -> int:
         """Return where compiled code finds the function: a unit can be handed to it as an argument."""

@@ -21,10 +21,18 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip", "gallery/*.md5", "gallery/*.json"]
+exclude_patterns = [
+    "_build",
+    "_templates",
+    "gallery/*.ipynb",
+    "gallery/*.py",
+    "gallery/*.zip",
+    "gallery/*.md5",
+    "gallery/*.json",
+]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
-templates_path = []
+templates_path = ["_templates"]
 
 autosummary_generate = True
 autodoc_typehints = "none"
@@ -59,3 +67,14 @@ html_theme_options = {
 }
 html_sidebars = {"quickstart": [], "compare": [], "mathematics": [], "benchmarks": []}
 copyright = "the gaussmix developers, BSD-3-Clause"
+
+
+def leave_out(app, what, name, member, skip, options):
+    """Leave out what scikit-learn adds to every estimator, and documents for itself."""
+    home = getattr(member, "__module__", None) or ""
+    return skip or home.startswith("sklearn") or name.endswith("_request") or None
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("autodoc-skip-member", leave_out)

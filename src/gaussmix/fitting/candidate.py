@@ -226,14 +226,15 @@ class Candidates:
             if not runners:
                 break
             contest = yield from self.heats(replace(contest, field=(*contest.field, *runners)))
-            better = contest.leader is not None and contest.leader.objective > leader.objective + self._worth(contest)
+            worth = self.same * leader.statistics.weight
+            better = contest.leader is not None and contest.leader.objective > leader.objective + worth
             failures, rounds = 0 if better else failures + 1, rounds + 1
         return contest
 
-    def _worth(self, contest: Contest) -> float:
-        """Return what two objectives of the heats must differ by to be those of different optima."""
-        summary = self.evaluator.sample.summary if contest.sampled else self.evaluator.summary
-        return 10.0 * max(_HEAT_TOL, self.recipe.rule.tol) * summary.weight
+    @property
+    def same(self) -> float:
+        """Difference of two objectives of the heats, per unit of weight, up to which they are those of one optimum."""
+        return 10.0 * max(_HEAT_TOL, self.recipe.rule.tol)
 
     def finals(self, contest: Contest, bar: float = -math.inf, max_passes: int | None = None) -> Method[Fitted]:
         """Run the best of a contest on all rows until the rule is met, and appraise it.

@@ -216,9 +216,14 @@ class Candidates:
         return replace(contest, field=(*ran, *field))
 
     def escaped(self, contest: Contest) -> Method[Contest]:
-        """Race moves out of the best optimum so far, until a number of rounds has led to nothing better."""
+        """Race moves out of the best optimum so far, until a number of rounds has led to nothing better.
+
+        There is no way out of a spurious one: nothing that makes sense is higher, and saddles below it would win.
+        """
         failures = rounds = 0
         while failures < self.recipe.effort.moves and (leader := contest.leader) is not None:
+            if _spurious(leader, contest.model):
+                break
             found = groups_of(leader, contest.model) or likely_groups(leader, contest.model)
             lots = self.seeds.generator("moves", rounds, contest.n_components)
             moved = moves(found, self.seeds.z, lots) if found else ()
@@ -270,7 +275,9 @@ class Candidates:
         except Stop as stop:
             ordered = ordered.ended(stop.reason)
             appraisal = _hasty(ordered.statistics, algorithm.by_likelihood)
-        degenerate = find_degenerate(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows)
+        degenerate = find_degenerate(
+            *(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows, model.pilot.steps)
+        )
         return Fitted(family, contest.n_components, ordered, appraisal, degenerate, records)
 
     def _stopped(self, contest: Contest, leader: Outcome, records: tuple[StartRecord, ...]) -> Fitted:
@@ -331,6 +338,8 @@ def _hasty(statistics: Statistics, by_likelihood: bool) -> Appraisal:
 def _spurious(outcome: Outcome, model: Model) -> bool:
     """Whether a degenerate component can have bought likelihood: one that shares its whole covariance cannot."""
     mixture, statistics = outcome.mixture, outcome.statistics
-    found = find_degenerate(mixture, model.structure, model.regularization, statistics.mass, statistics.kish_rows)
+    found = find_degenerate(
+        *(mixture, model.structure, model.regularization, statistics.mass, statistics.kish_rows, model.pilot.steps)
+    )
     alone = model.structure.n_own_parameters(mixture.n_features) > 0
     return any(alone or each.share > LARGEST_SHARE for each in found)

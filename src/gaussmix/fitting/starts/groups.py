@@ -54,7 +54,7 @@ def moves(groups: Start, z: Array, rng: np.random.Generator) -> Iterator[Start]:
         return
     for first, second in nearest_pairs(groups)[:_PAIRS]:
         merged = merge(groups, first, second)
-        badness = merged.mass * np.trace(merged.scatters, axis1=1, axis2=2)
+        badness = merged.mass * np.maximum(np.trace(merged.scatters, axis1=1, axis2=2), 0.0)
         drawn = int(rng.choice(k - 1, p=badness / badness.sum())) if badness.sum() > 0.0 else 0
         for component in {int(badness.argmax()), drawn}:
             yield split(merged, component)

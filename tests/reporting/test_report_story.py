@@ -126,13 +126,14 @@ def test_the_edge_of_the_grid_is_told_of(selection, apart):
 
 def test_an_optimum_that_one_start_found_is_told_of(selection):
     facts = gm.summarize(selection)
-    start = {**facts["starts"][0], "on_sample": False, "objective": facts["log_likelihood"]}
-    facts["starts"] = [start, *({**start, "objective": start["objective"] - 60.0} for _ in range(5))]
+    facts["certificate"] = {**facts["certificate"], "starts": 6, "reached": 1, "runner_up": 60.0}
     assert titles(facts, None) == ["A lonely optimum"]
-    assert "no other of 6 starts" in " ".join(story.findings(facts, None))
-    facts["starts"].append(start)
+    assert "no other of 6 starts ended there" in " ".join(story.findings(facts, None))
+    facts["certificate"]["reached"] = 2
     assert titles(facts, None) == []
-    assert "2 of 7 starts" in " ".join(story.findings(facts, None))
+    assert "2 of 6 starts ended there, and the next best optimum is 60 nats lower" in " ".join(
+        story.findings(facts, None)
+    )
 
 
 def test_heavy_tails_are_told_of():

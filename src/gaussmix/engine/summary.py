@@ -19,6 +19,9 @@ _LEAST_SAMPLED = 2048
 _SAMPLED_PER_COMPONENT = 256
 _SAMPLED_PER_COMPONENT_AND_FEATURE = 32
 _TRIMMED = 0.005  # of the sample's rows, at either end of each feature, are left out of the reference variances
+_LEAST_DIFFERENT = 8  # values, below which a column has classes rather than measurements
+_REPEATED = 0.5  # different values per row of the sample, below which a column may be rounded
+_EPS = float(np.finfo(np.float64).eps)
 
 
 @final
@@ -32,13 +35,18 @@ class Pilot:
         Origin at the mean of all rows, scaled by powers of two.
     spreads : array (D,)
         Standard deviations of the features, in these coordinates.
+    steps : array (D,) or None
+        Steps to which the features are rounded, in these coordinates; 0 where none is seen, None where not known.
     """
 
     coordinates: Coordinates
     spreads: Array
+    steps: Array | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "spreads", read_only(self.spreads))
+        for name in ("spreads", "steps"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, read_only(getattr(self, name)))
 
 
 @final
@@ -116,7 +124,27 @@ class Summary:
         if not per_feature:
             exponents = np.full_like(exponents, exponents.max())
         coordinates = Coordinates(self.means, exponents)
-        return Pilot(coordinates, spreads / coordinates.scale)
+        return Pilot(coordinates, spreads / coordinates.scale, self.steps() / coordinates.scale)
+
+    def steps(self) -> Array:
+        """Steps (D,) to which the columns are rounded, in data units; 0 where none is seen.
+
+        A column is rounded when it has several values, they repeat, and the gaps between the sample's different ones
+        are all multiples of the least.
+        """
+        return np.array([_step(column) for column in self.sample.T])
+
+
+def _step(column: Array) -> float:
+    """Return the step to which a column is rounded, or 0."""
+    gaps = np.diff(np.unique(column))
+    if not _LEAST_DIFFERENT <= len(gaps) + 1 <= _REPEATED * len(column):
+        return 0.0
+    least = gaps.min()
+    multiples = gaps / least
+    # Decimal fractions are not exact in binary: their gaps are off by the rounding of the values.
+    tolerance = 4.0 * _EPS * np.abs(column).max() / least
+    return float(least) if (np.abs(multiples - np.rint(multiples)) <= tolerance * multiples + _EPS).all() else 0.0
 
 
 def sample_rows(n_components: int, n_features: int) -> int:

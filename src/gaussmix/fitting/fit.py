@@ -16,9 +16,11 @@ from gaussmix.engine.assignment import Assignment
 from gaussmix.engine.evaluator import Appraise, Evaluator
 from gaussmix.errors import EmptyDataError, FitError, MissingValuesError, ParameterError, ScaleError, TooFewRowsError
 from gaussmix.fitting.candidate import Candidates, Fitted, Recipe
+from gaussmix.fitting.certificate import Certificate, certify
 from gaussmix.fitting.drive import Driver
 from gaussmix.fitting.em import begin
 from gaussmix.fitting.maximize import Collapsed, Died, Model
+from gaussmix.fitting.method import Outcome
 from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason
@@ -120,10 +122,18 @@ class Ground:
             outcome.trace,
             outcome.remaining,
             fitted.starts,
+            self._certificate(fitted, outcome),
             bool(fitted.degenerate),
             tuple(self._warnings(fitted)),
             self.facts,
         )
+
+    def _certificate(self, fitted: Fitted, outcome: Outcome) -> Certificate:
+        evaluator = self.evaluator
+        on_sample = any(start.on_sample for start in fitted.starts)
+        weight = (evaluator.sample if on_sample else evaluator).summary.weight
+        spreads = evaluator.pilots[fitted.family.axis_equivariant].spreads
+        return certify(outcome, fitted.starts, spreads, self.candidates.same * weight)
 
     def _no_mixture(self, fitted: Fitted) -> TooFewRowsError | FitError:
         name, k = fitted.family.name, fitted.n_components

@@ -21,7 +21,19 @@ Facts: TypeAlias = dict[str, Any]
 
 _OF_FIT = (
     *("data", "n_rows", "rows_read", "weight", "weight_kind", "effective_size", "requested", "log_likelihood", "score"),
-    *("bic", "icl", "aic", "aicc", "entropy", "passes", "converged", "reason", "remaining", "degenerate"),
+    *(
+        "bic",
+        "icl",
+        "aic",
+        "aicc",
+        "entropy",
+        "passes",
+        "converged",
+        "reason",
+        "remaining",
+        "certificate",
+        "degenerate",
+    ),
     *("effective_rows", "kish_rows", "assigned", "warnings", "effort", "algorithm", "tol", "max_passes", "seed"),
     *("missing", "weights_from", "columns", "regularization", "start", "n_starts", "trace", "starts", "gaussmix"),
 )

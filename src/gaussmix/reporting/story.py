@@ -13,7 +13,6 @@ _ROWS_PER_FEATURE = 5.0  # a component with fewer rows for each of its features 
 _MIXED_UP = 0.15  # of a component's rows, more probably another's: then the two overlap
 _ALIKE = 0.85  # Bhattacharyya coefficient from which two components are nearly one
 _HEAVY = 3.0  # times as many rare rows as Gaussians would have
-_SAME = 1e-4  # of log-likelihood per row, by which starts may differ and still have found the same
 _MANY_STARTS = 5
 _OF_ONE_KIND = 6  # alerts that are shown
 _RARE = 3.0  # minus log10 of the tail probability of a rare row
@@ -140,20 +139,14 @@ def _ending(facts: Facts) -> str | None:
     if facts["reason_in_words"] is None:
         return None
     ending = f"The fit {facts['reason_in_words']}"
-    starts, near = _starts(facts)
-    if starts < 2:
+    certificate = facts["certificate"]
+    if certificate is None or certificate["starts"] < 2:
         return f"{ending}."
-    if near == 1:
-        return f"{ending}; no other of {starts} starts came to the same likelihood."
-    return f"{ending}; {near} of {starts} starts came to the same likelihood."
-
-
-def _starts(facts: Facts) -> tuple[int, int]:
-    """Return how many starts were run on all rows, and how many of them came to the best likelihood."""
-    run = [each for each in facts["starts"] or [] if not each["on_sample"] and each["objective"] is not None]
-    best = max((each["objective"] for each in run), default=0.0)
-    near = _SAME * max(facts["weight"] or 1.0, 1.0)
-    return len(run), sum(each["objective"] > best - near for each in run)
+    starts, reached, next_best = (certificate[name] for name in ("starts", "reached", "runner_up"))
+    if reached < 2:
+        return f"{ending}; no other of {starts} starts ended there."
+    other = "no other optimum was seen" if next_best is None else f"the next best optimum is {next_best:.3g} nats lower"
+    return f"{ending}; {reached} of {starts} starts ended there, and {other}."
 
 
 def _runner_up(facts: Facts) -> tuple[dict[str, Any], float] | None:
@@ -209,11 +202,14 @@ def _warning(message: str) -> Alert:
 
 
 def _of_starts(facts: Facts) -> list[Alert]:
-    starts, near = _starts(facts)
-    if starts < _MANY_STARTS or near > 1 or not facts["converged"]:
+    certificate = facts["certificate"]
+    if certificate is None or not facts["converged"]:
+        return []
+    starts = certificate["starts"]
+    if starts < _MANY_STARTS or certificate["reached"] > 1:
         return []
     text = (
-        f"None of {starts - 1} other starts came to this likelihood; more of them may find a better one "
+        f"None of {starts - 1} other starts ended at this optimum; more of them may find a better one "
         "(--effort thorough)."
     )
     return [{"level": "careful", "title": "A lonely optimum", "text": text}]

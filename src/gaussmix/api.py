@@ -26,6 +26,7 @@ from gaussmix.arguments import (
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.data.open import columns_for, open_source
 from gaussmix.engine.evaluator import appraise_source, score_source
+from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.errors import ConvergenceWarning, DegenerateFitWarning, ParameterError
 from gaussmix.fitting.drive import Driver, Progress
@@ -66,7 +67,7 @@ def fit(
     max_passes: int = 1000,
     regularization: Regularization | Literal["auto"] | None = "auto",
     seed: int = 0,
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
     watch: Watch | None = None,
 ) -> FitResult:
     """Fit a Gaussian mixture with a given number of components.
@@ -104,8 +105,8 @@ def fit(
         "auto" gives every component a millionth of a row's worth of scatter; None is plain maximum likelihood.
     seed : int
         The same seed gives the same bits, whatever the number of threads.
-    engine : LocalEngine, optional
-        Who computes; `LocalEngine(threads=n)` bounds the threads.
+    engine : LocalEngine or DaskEngine, optional
+        Who computes; `LocalEngine(threads=n, memory_limit="2GB")` bounds threads and memory.
     watch : callable, optional
         Told after every read of the data how far the fit is.
 
@@ -158,7 +159,7 @@ def select(
     max_passes: int = 1000,
     regularization: Regularization | Literal["auto"] | None = "auto",
     seed: int = 0,
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
     watch: Watch | None = None,
 ) -> Selection:
     """Choose the number of components and the covariance structure.
@@ -237,7 +238,7 @@ def predict(
     *,
     features: Sequence[str | int] | None = None,
     missing: Literal["error", "drop"] = "error",
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> Assignments:
     """Say of every row which component it belongs to, and how surely.
 
@@ -251,7 +252,7 @@ def predict(
         Which columns are the model's features, in its order; only needed where model or data carry no names.
     missing : {"error", "drop"}
         With "drop", rows with missing values get label -1 and NaN.
-    engine : LocalEngine, optional
+    engine : LocalEngine or DaskEngine, optional
         Who computes.
 
     Returns
@@ -273,7 +274,7 @@ def iterate_predictions(
     *,
     features: Sequence[str | int] | None = None,
     missing: Literal["error", "drop"] = "error",
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> Iterator[tuple[int, Assignments]]:
     """Yield (position of the first row, `Assignments`) for consecutive stretches of rows, in bounded memory.
 
@@ -296,7 +297,7 @@ def score(
     *,
     weights: object = None,
     missing: Literal["error", "drop"] = "error",
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> float:
     """Mean log density per unit of weight of all rows.
 

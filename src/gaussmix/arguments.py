@@ -17,6 +17,7 @@ from gaussmix.data.open import open_source
 from gaussmix.data.transform import Part, Scaled
 from gaussmix.engine.assignment import Assignment, Labelled, given
 from gaussmix.engine.evaluator import Evaluator
+from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.threads import one_blas_thread
 from gaussmix.engine.summary import sample_rows
@@ -62,7 +63,7 @@ def open_ground(
     regularization: object,
     recipe: Recipe,
     seed: int,
-    engine: LocalEngine | None,
+    engine: Engine | None,
     most_components: int,
     holdout: float | None = None,
 ) -> Generator[Ground]:
@@ -73,7 +74,7 @@ def open_ground(
     penalty = _regularization(regularization)
     executor = engine or LocalEngine()
     with one_blas_thread():
-        source = open_source(data, features=features, weights=weights, missing=missing)
+        source = open_source(data, features=features, weights=weights, missing=missing, budget=executor.budget)
         held_out = None
         if holdout is not None:
             held_out = Part(source, holdout, seed, held_out=True)

@@ -64,6 +64,11 @@ class ExpectationFold(Fold[Sums, Statistics]):
     assignment: Assignment = SOFT
     total_scatter: Array | None = None
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the sums."""
+        return sum(array.nbytes for array in Sums.zero(self.plan))
+
     def segment(self, chunk: Chunk) -> Sums:
         """Return the sums of one segment."""
         sums = Sums.zero(self.plan)

@@ -228,7 +228,8 @@ def _require_rows(evaluator: Evaluator, names: Sequence[str]) -> None:
                 if what == "missing"
                 else "replace them with numbers, or with missing values and drop those"
             )
-            raise MissingValuesError(f"{where}: {what} values in {listed} of {summary.rows_read} rows; {cure}")
+            found = f"{listed} of {summary.rows_read} rows, the first in {evaluator.source.place(summary.first_gap)}"
+            raise MissingValuesError(f"{where}: {what} values in {found}; {cure}")
     spread = summary.standard_deviations
     largest = np.maximum(np.abs(summary.minima), np.abs(summary.maxima))
     with np.errstate(invalid="ignore"):

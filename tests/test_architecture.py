@@ -30,7 +30,7 @@ LEVELS = {
     **dict.fromkeys(("plots", "interop"), 6),
     **dict.fromkeys(("report", "arguments"), 7),
     "arguments": 7,
-    "api": 8,
+    **dict.fromkeys(("api", "foresight", "shards"), 8),
     "estimators": 9,
     **dict.fromkeys(("__init__", "testing"), 10),
     **dict.fromkeys(("cli", "__main__"), 11),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gaussmix.engine.executors.local import LocalEngine
     from gaussmix.estimators.mixture import GaussianMixture
     from gaussmix.fitting.result import FitResult
+    from gaussmix.foresight import Forecast, forecast
     from gaussmix.mixture import Mixture
     from gaussmix.report.facts import summarize
     from gaussmix.report.text import report_text
@@ -36,6 +37,7 @@ _HOMES = {
     "AddedDiagonal": "gaussmix.covariance.regularization",
     "Assignments": "gaussmix.api",
     "FitResult": "gaussmix.fitting.result",
+    "Forecast": "gaussmix.foresight",
     "GaussianMixture": "gaussmix.estimators.mixture",
     "LocalEngine": "gaussmix.engine.executors.local",
     "Mixture": "gaussmix.mixture",
@@ -43,6 +45,7 @@ _HOMES = {
     "Selection": "gaussmix.selection.search",
     "Unregularized": "gaussmix.covariance.regularization",
     "fit": "gaussmix.api",
+    "forecast": "gaussmix.foresight",
     "iterate_predictions": "gaussmix.api",
     "load": "gaussmix.api",
     "predict": "gaussmix.api",
@@ -56,6 +59,7 @@ __all__ = [
     "AddedDiagonal",
     "Assignments",
     "FitResult",
+    "Forecast",
     "GaussianMixture",
     "LocalEngine",
     "Mixture",
@@ -64,6 +68,7 @@ __all__ = [
     "Unregularized",
     "errors",
     "fit",
+    "forecast",
     "iterate_predictions",
     "load",
     "predict",

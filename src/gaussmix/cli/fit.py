@@ -9,7 +9,7 @@ import typer
 
 import gaussmix as gm
 from gaussmix.cli import arguments
-from gaussmix.cli.output import prediction_pieces, write_json, write_report, write_table
+from gaussmix.cli.output import prediction_pieces, write_forecast, write_json, write_report, write_table
 from gaussmix.cli.terminal import INTERRUPTED, NOT_CONVERGED, Ended, progress, say
 
 _MODEL, _ROWS, _RUN, _OUT = "What to fit", "Which rows and columns", "How to fit", "What to write"
@@ -56,6 +56,12 @@ def fit(
     tol: Annotated[float, typer.Option(help="Stop when less is left to gain per row.", rich_help_panel=_RUN)] = 1e-8,
     max_passes: Annotated[int, typer.Option(help="Most passes over the data.", rich_help_panel=_RUN)] = 1000,
     threads: Annotated[int | None, typer.Option(help="Threads (default: all).", rich_help_panel=_RUN)] = None,
+    memory_limit: Annotated[
+        str | None, typer.Option(help="For rows and sums: 500MB, 2GB.", metavar="SIZE", rich_help_panel=_RUN)
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be read and held, and stop.", rich_help_panel=_RUN)
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 4 unless the fit converged.", rich_help_panel=_RUN)
     ] = False,
@@ -94,8 +100,12 @@ def fit(
         "tol": tol,
         "max_passes": max_passes,
         "seed": seed,
-        "engine": gm.LocalEngine(threads),
+        "engine": gm.LocalEngine(threads, memory_limit),
     }
+    if dry_run:
+        wanted = {name: call[name] for name in ("weights", "features", "missing", "engine")}
+        write_forecast(gm.forecast(data, arguments.counts(components), _structures(covariance), **wanted), as_json)
+        return
     found = _found(data, arguments.counts(components), _structures(covariance), criterion.value, call)
     best = found if isinstance(found, gm.FitResult) else found.best
     facts = gm.summarize(found)

@@ -64,6 +64,11 @@ class Source(ABC):
         return None
 
     @property
+    def ready(self) -> bool:
+        """Whether rows already lie in memory as floats, so that reading costs nothing."""
+        return False
+
+    @property
     def n_bytes(self) -> int | None:
         """Bytes that one reading takes from disk or memory where that is known beforehand, else None."""
         return None if self.n_rows is None else 8 * self.n_rows * self.n_features

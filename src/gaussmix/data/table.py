@@ -219,6 +219,11 @@ class TableSource(Source):
         return self._table.description
 
     @property
+    def ready(self) -> bool:
+        """Whether the table's rows are."""
+        return self._table.ready
+
+    @property
     def n_bytes(self) -> int | None:
         """Bytes that one reading of the chosen columns takes."""
         return self._table.n_bytes([*self._features] if self._weight is None else [*self._features, self._weight])

@@ -55,6 +55,11 @@ class Derived(Source):
         return self._source.description
 
     @property
+    def ready(self) -> bool:
+        """Whether the underlying rows are."""
+        return self._source.ready
+
+    @property
     def n_bytes(self) -> int | None:
         """Bytes that one reading takes."""
         return self._source.n_bytes

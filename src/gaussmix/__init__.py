@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         iterate_predictions,
         load,
         predict,
+        resume,
         score,
         select,
     )
@@ -50,6 +51,7 @@ _HOMES = {
     "load": "gaussmix.api",
     "predict": "gaussmix.api",
     "report_text": "gaussmix.report.text",
+    "resume": "gaussmix.api",
     "score": "gaussmix.api",
     "select": "gaussmix.api",
     "summarize": "gaussmix.report.facts",
@@ -73,6 +75,7 @@ __all__ = [
     "load",
     "predict",
     "report_text",
+    "resume",
     "score",
     "select",
     "summarize",

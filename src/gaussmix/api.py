@@ -23,6 +23,7 @@ from gaussmix.arguments import (
     open_ground,
     recipe_of,
 )
+from gaussmix.checkpoints import call_of, recorded
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.data.open import columns_for, open_source
 from gaussmix.engine.evaluator import appraise_source, score_source
@@ -69,6 +70,7 @@ def fit(
     seed: int = 0,
     engine: Engine | None = None,
     watch: Watch | None = None,
+    checkpoint: str | Path | None = None,
 ) -> FitResult:
     """Fit a Gaussian mixture with a given number of components.
 
@@ -109,6 +111,10 @@ def fit(
         Who computes; `LocalEngine(threads=n, memory_limit="2GB")` bounds threads and memory.
     watch : callable, optional
         Told after every read of the data how far the fit is.
+    checkpoint : path, optional
+        A file that every pass over all rows is written to as soon as it has been made. Where it exists, the passes in
+        it are not made again: the same call on the same data goes on where it was broken off, and ends with the bits of
+        an undisturbed one. It grows by the size of a pass's statistics at a time, and is yours to remove.
 
     Returns
     -------
@@ -121,12 +127,18 @@ def fit(
         When the rows cannot be used as they are.
     ParameterError
         When an argument makes no sense.
+    CheckpointError
+        When the checkpoint is of another call or of other data.
     """
+    asked = dict(locals())
     n_components = _validation.positive_integer(n_components, "n_components")
     recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed)
-    with open_ground(
-        data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, n_components
-    ) as ground:
+    with (
+        recorded("fit", asked) as engine,
+        open_ground(
+            data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, n_components
+        ) as ground,
+    ):
         structure = family_of(covariance, ground.evaluator.source.n_features)
         runners = given_runners(start, n_components, structure, ground)
         if not runners and not ground.feasible(n_components):
@@ -161,6 +173,7 @@ def select(
     seed: int = 0,
     engine: Engine | None = None,
     watch: Watch | None = None,
+    checkpoint: str | Path | None = None,
 ) -> Selection:
     """Choose the number of components and the covariance structure.
 
@@ -185,6 +198,8 @@ def select(
         As in `fit`.
     start : "auto", "kmeans", "hierarchical", "random" or "rows"
         Kind of starts.
+    checkpoint : path, optional
+        As in `fit`.
 
     Returns
     -------
@@ -198,38 +213,64 @@ def select(
     ParameterError
         When an argument makes no sense.
     """
+    asked = {**locals(), "n_components": counts_of(n_components)}
+    counts: list[int] = asked["n_components"]
     share = holdout_of(criterion, holdout)
     if not isinstance(cast(object, start), str):
         raise ParameterError("start: labels, responsibilities and mixtures are for one fit; name a kind of starts here")
-    counts = counts_of(n_components)
     recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed)
-    with open_ground(
-        data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, max(counts), share
-    ) as ground:
-        families = families_of(covariance, ground.evaluator.source.n_features)
-        selection = search(ground, families, counts, criterion, prune=prune, watch=watch)
-    if share is None or selection.best.reason == "interrupted":
-        _warn(selection.best)
-        return selection
-    best = selection.best
-    whole = fit(
-        data,
-        best.mixture.n_components,
-        best.mixture.structure,
-        weights=weights,
-        weight_kind=weight_kind,
-        features=features,
-        missing=missing,
-        start=best.mixture,
-        algorithm=algorithm,
-        tol=tol,
-        max_passes=max_passes,
-        regularization=regularization,
-        seed=seed,
-        engine=engine,
-        watch=watch,
-    )
+    with recorded("select", asked) as engine:
+        if share is not None:
+            # Opened once, for streams can be read but once.
+            data = open_source(data, features=features, weights=weights, missing=missing, budget=engine.budget)
+            weights, features, missing = None, None, "error"
+        with open_ground(
+            data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, max(counts), share
+        ) as ground:
+            families = families_of(covariance, ground.evaluator.source.n_features)
+            selection = search(ground, families, counts, criterion, prune=prune, watch=watch)
+        if share is None or selection.best.reason == "interrupted":
+            _warn(selection.best)
+            return selection
+        best = selection.best.mixture
+        whole = fit(
+            data,
+            best.n_components,
+            best.structure,
+            weight_kind=weight_kind,
+            start=best,
+            algorithm=algorithm,
+            tol=tol,
+            max_passes=max_passes,
+            regularization=regularization,
+            seed=seed,
+            engine=engine,
+            watch=watch,
+        )
     return replace(selection, best=whole)
+
+
+def resume(
+    checkpoint: str | Path, *, engine: Engine | None = None, watch: Watch | None = None
+) -> FitResult | Selection:
+    """Go on with a fit or a search that was broken off, from its checkpoint; the data have to be where they were.
+
+    Parameters
+    ----------
+    checkpoint : path
+        As it was given to `fit` or `select`.
+    engine, watch
+        As in `fit`; they need not be what they were.
+
+    Raises
+    ------
+    CheckpointError
+        When the call had been given objects that a file does not hold, such as arrays: call `fit` or `select` again,
+        with the same arguments. Also when the data have changed.
+    """
+    verb, asked = call_of(checkpoint)
+    again = {"fit": fit, "select": select}[verb]
+    return again(**asked, engine=engine, watch=watch, checkpoint=checkpoint)
 
 
 def predict(

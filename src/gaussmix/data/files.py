@@ -122,7 +122,7 @@ class _Unchanged(Wrapped):
     @property
     def identity(self) -> str:
         """The file's name, size and time of change."""
-        return f"{self._path} {self._stamp}"
+        return f"{self._path.resolve()} {self._stamp}"
 
     def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
         """Read all rows once."""

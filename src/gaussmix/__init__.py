@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gaussmix.report.facts import summarize
     from gaussmix.report.text import report_text
     from gaussmix.selection.search import Selection
+    from gaussmix.shards import PassStatistics, Update, collect, merge, update
 
 _HOMES = {
     "AddedDiagonal": "gaussmix.covariance.regularization",
@@ -42,19 +43,24 @@ _HOMES = {
     "GaussianMixture": "gaussmix.estimators.mixture",
     "LocalEngine": "gaussmix.engine.executors.local",
     "Mixture": "gaussmix.mixture",
+    "PassStatistics": "gaussmix.shards",
     "PseudoObservations": "gaussmix.covariance.regularization",
     "Selection": "gaussmix.selection.search",
     "Unregularized": "gaussmix.covariance.regularization",
+    "Update": "gaussmix.shards",
+    "collect": "gaussmix.shards",
     "fit": "gaussmix.api",
     "forecast": "gaussmix.foresight",
     "iterate_predictions": "gaussmix.api",
     "load": "gaussmix.api",
+    "merge": "gaussmix.shards",
     "predict": "gaussmix.api",
     "report_text": "gaussmix.report.text",
     "resume": "gaussmix.api",
     "score": "gaussmix.api",
     "select": "gaussmix.api",
     "summarize": "gaussmix.report.facts",
+    "update": "gaussmix.shards",
 }
 
 __all__ = [
@@ -65,20 +71,25 @@ __all__ = [
     "GaussianMixture",
     "LocalEngine",
     "Mixture",
+    "PassStatistics",
     "PseudoObservations",
     "Selection",
     "Unregularized",
+    "Update",
+    "collect",
     "errors",
     "fit",
     "forecast",
     "iterate_predictions",
     "load",
+    "merge",
     "predict",
     "report_text",
     "resume",
     "score",
     "select",
     "summarize",
+    "update",
 ]
 
 

@@ -143,7 +143,8 @@ def _write(
     facts = gm.summarize(found)
     if output is not None:
         # An interrupted fit has no entropy: null is JSON's word for that.
-        best.mixture.save(output, facts={name: facts.get(name) for name in best.summary()})
+        kept = {name: facts.get(name, value) for name, value in best.summary().items()}
+        best.mixture.save(output, facts=kept)
     if assign is not None and not _interrupted(facts):
         options = {name: call[name] for name in ("features", "missing", "engine")}
         write_table(prediction_pieces(gm.iterate_predictions(best, data, **options)), assign)

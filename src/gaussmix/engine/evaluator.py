@@ -22,6 +22,7 @@ from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
 from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
 from gaussmix.mixture import Mixture
+from gaussmix.statistics import Statistics
 
 
 @final
@@ -153,6 +154,14 @@ def appraise_source(mixtures: Sequence[Mixture], source: Source, executor: Engin
     """Return what each of `mixtures` says of all rows of `source` together, by one read."""
     folds = [AppraisalFold(_scoring_plan(mixture), choose()) for mixture in mixtures]
     return executor.reduce(folds, source, source.n_rows)
+
+
+def expect_source(mixture: Mixture, moment: Moment, source: Source, executor: Engine) -> tuple[Statistics, Summary]:
+    """Return the statistics of all rows under `mixture`, about its means, and the rows' summary, by one read."""
+    pilot = Pilot(mixture.coordinates, np.sqrt(mixture.spread.variances().max(axis=0)))
+    plan = make_plan(mixture, pilot, moment, precision=0.0, anchored=True)
+    statistics, summary = executor.reduce([ExpectationFold(plan, choose()), SummaryFold(0, 1)], source, source.n_rows)
+    return statistics, summary
 
 
 def _scoring_plan(mixture: Mixture) -> Plan:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         select,
     )
     from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
+    from gaussmix.engine.executors.dask import DaskEngine
     from gaussmix.engine.executors.local import LocalEngine
     from gaussmix.estimators.mixture import GaussianMixture
     from gaussmix.fitting.result import FitResult
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AddedDiagonal": "gaussmix.covariance.regularization",
     "Assignments": "gaussmix.api",
+    "DaskEngine": "gaussmix.engine.executors.dask",
     "FitResult": "gaussmix.fitting.result",
     "Forecast": "gaussmix.foresight",
     "GaussianMixture": "gaussmix.estimators.mixture",
@@ -66,6 +68,7 @@ _HOMES = {
 __all__ = [
     "AddedDiagonal",
     "Assignments",
+    "DaskEngine",
     "FitResult",
     "Forecast",
     "GaussianMixture",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings as python_warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
@@ -25,10 +26,13 @@ from gaussmix.arguments import (
 )
 from gaussmix.checkpoints import call_of, recorded
 from gaussmix.covariance.regularization import Regularization
+from gaussmix.data.dask import is_collection
 from gaussmix.data.open import columns_for, open_source
+from gaussmix.data.source import Source
 from gaussmix.engine.evaluator import appraise_source, score_source
+from gaussmix.engine.executors.choose import usual_engine
 from gaussmix.engine.executors.executor import Engine
-from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.executors.lazy import lazy_scores
 from gaussmix.errors import ConvergenceWarning, DegenerateFitWarning, ParameterError
 from gaussmix.fitting.drive import Driver, Progress
 from gaussmix.fitting.fit import infeasible
@@ -299,7 +303,11 @@ def predict(
     Returns
     -------
     Assignments
+        Of a Dask collection, lazy Dask collections.
     """
+    if is_collection(data):
+        opening = partial(_opened, mixture_of(model), features=features, missing=missing)
+        return Assignments(*lazy_scores(mixture_of(model), data, opening))
     parts = [
         scores for _, scores in iterate_predictions(model, data, features=features, missing=missing, engine=engine)
     ]
@@ -325,11 +333,18 @@ def iterate_predictions(
         As in `predict`.
     """
     mixture = mixture_of(model)
+    source = _opened(mixture, data, features=features, missing=missing)
+    for start, scores in score_source(mixture, source, engine or usual_engine(data)):
+        yield start, Assignments(*scores)
+
+
+def _opened(
+    mixture: Mixture, data: object, *, features: Sequence[str | int] | None, missing: Literal["error", "drop"]
+) -> Source:
+    """Open rows with a model's features."""
     if features is not None:
         data = open_source(data, features=features, missing=missing)
-    source = columns_for(data, mixture.feature_names, n_features=mixture.n_features, missing=missing)
-    for start, scores in score_source(mixture, source, engine or LocalEngine()):
-        yield start, Assignments(*scores)
+    return columns_for(data, mixture.feature_names, n_features=mixture.n_features, missing=missing)
 
 
 def score(
@@ -351,7 +366,7 @@ def score(
     """
     mixture = mixture_of(model)
     source = columns_for(data, mixture.feature_names, n_features=mixture.n_features, weights=weights, missing=missing)
-    return appraise_source([mixture], source, engine or LocalEngine())[0].score
+    return appraise_source([mixture], source, engine or usual_engine(data))[0].score
 
 
 def load(path: str | Path) -> Mixture:

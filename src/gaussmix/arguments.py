@@ -17,8 +17,8 @@ from gaussmix.data.open import open_source
 from gaussmix.data.transform import Part, Scaled
 from gaussmix.engine.assignment import Assignment, Labelled, given
 from gaussmix.engine.evaluator import Evaluator
+from gaussmix.engine.executors.choose import usual_engine
 from gaussmix.engine.executors.executor import Engine
-from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.threads import one_blas_thread
 from gaussmix.engine.summary import sample_rows
 from gaussmix.errors import GaussmixWarning, ParameterError, ShapeError
@@ -72,7 +72,7 @@ def open_ground(
         raise ParameterError(f'weight_kind={weight_kind!r}: expected "frequency" or "importance"')
     seed = _validation.positive_integer(seed, "seed", least=0)
     penalty = _regularization(regularization)
-    executor = engine or LocalEngine()
+    executor = engine or usual_engine(data)
     with one_blas_thread():
         source = open_source(data, features=features, weights=weights, missing=missing, budget=executor.budget)
         held_out = None

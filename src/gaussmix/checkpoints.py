@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from gaussmix.engine.executors.choose import usual_engine
 from gaussmix.engine.executors.executor import Engine
-from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.recording import RecordingEngine
 from gaussmix.engine.records import digest
 from gaussmix.errors import CheckpointError
@@ -38,7 +38,7 @@ def recorded(verb: str, asked: Mapping[str, Any]) -> Generator[Engine]:
     CheckpointError
         When the checkpoint is of another call.
     """
-    engine: Engine = asked["engine"] or LocalEngine()
+    engine: Engine = asked["engine"] or usual_engine(asked["data"])
     path: str | os.PathLike[str] | None = asked["checkpoint"]
     if path is None:
         yield engine

@@ -10,6 +10,7 @@ from gaussmix.arguments import counts_of, families_of
 from gaussmix.covariance import Family
 from gaussmix.data.open import open_source
 from gaussmix.data.source import Source
+from gaussmix.engine.executors.choose import usual_engine
 from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.fold import segment_rows
@@ -89,7 +90,7 @@ def forecast(
     engine : Engine, optional
         Who would compute.
     """
-    executor = engine or LocalEngine()
+    executor = engine or usual_engine(data)
     source = open_source(data, weights=weights, features=features, missing=missing, budget=executor.budget)
     d, rows = source.n_features, source.n_rows
     counts, families = counts_of(n_components), families_of(covariance, d)

@@ -17,8 +17,8 @@ from gaussmix.covariance import family
 from gaussmix.covariance.regularization import Regularization, Unregularized, from_facts, to_facts
 from gaussmix.data.open import columns_for
 from gaussmix.engine.evaluator import expect_source
+from gaussmix.engine.executors.choose import usual_engine
 from gaussmix.engine.executors.executor import Engine
-from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.records import digest, pack, unpack
 from gaussmix.engine.summary import Pilot, Summary, SummaryFold
 from gaussmix.errors import FitError, ModelFileError, ParameterError, StatisticsError
@@ -181,7 +181,7 @@ def collect(
     mixture, facts = _told(model)
     source = columns_for(data, mixture.feature_names, n_features=mixture.n_features, weights=weights, missing=missing)
     moment = family(mixture.structure, mixture.n_features).moment
-    statistics, summary = expect_source(mixture, moment, source, engine or LocalEngine())
+    statistics, summary = expect_source(mixture, moment, source, engine or usual_engine(data))
     require_rows(summary, source, mixture.feature_names or [f"x{i + 1}" for i in range(mixture.n_features)])
     shard = digest(statistics, summary).hex()
     return PassStatistics(statistics, summary, _name(mixture), (shard,), facts.get("regularization") or {})

@@ -61,6 +61,10 @@ def fit(
     memory_limit: Annotated[
         str | None, typer.Option(help="For rows and sums: 500MB, 2GB.", metavar="SIZE", rich_help_panel=_RUN)
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Compute on a Dask cluster: tcp://host:8786.", metavar="ADDRESS", rich_help_panel=_RUN),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be read and held, and stop.", rich_help_panel=_RUN)
     ] = False,
@@ -105,7 +109,7 @@ def fit(
     output = arguments.target(output, "--output", inputs)
     assign = arguments.target(assign, "--assign", inputs, table=True)
     table = arguments.target(table, "--table", inputs, table=True)
-    engine = gm.LocalEngine(threads, memory_limit)
+    engine = gm.LocalEngine(threads, memory_limit) if scheduler is None else gm.DaskEngine(scheduler)
     call: dict[str, Any] = {
         "weights": weight,
         "weight_kind": weight_kind.value,
@@ -166,7 +170,7 @@ def _found(
         return gm.select(data, counts, structures, criterion=criterion, watch=watch, **call)
 
 
-def _resumed(checkpoint: Path | None, engine: gm.LocalEngine) -> gm.FitResult | gm.Selection:
+def _resumed(checkpoint: Path | None, engine: gm.LocalEngine | gm.DaskEngine) -> gm.FitResult | gm.Selection:
     assert checkpoint is not None
     with progress() as watch:
         return gm.resume(checkpoint, engine=engine, watch=watch)

@@ -9,13 +9,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import final
 
-from gaussmix.data.aligned import places_of
+from gaussmix.data.aligned import Aligned, places_of
 from gaussmix.data.array import npy_file
 from gaussmix.data.arrow import ipc_file
 from gaussmix.data.delimited import DelimitedTable
 from gaussmix.data.hive import Keyed, keys_of
 from gaussmix.data.parquet import ParquetTable
-from gaussmix.data.table import Refusal, Rows, Table, Wrapped
+from gaussmix.data.table import Part, Refusal, Rows, Table, Wrapped
 from gaussmix.errors import EmptyDataError, SourceError
 
 READERS: dict[str, Callable[[Path], Table]] = {
@@ -130,10 +130,12 @@ class _Unchanged(Wrapped):
         yield from self._table.read(features, weight)
         self._require_unchanged()
 
-    def parts(self) -> list[Table] | None:
+    def parts(self, positions: Sequence[int]) -> list[Part] | None:
         """Return the file's parts, each to be refused when the file has changed."""
-        parts = self._table.parts()
-        return None if parts is None else [_Unchanged(part, self._path, self._stamp) for part in parts]
+        parts = self._table.parts(positions)
+        if parts is None:
+            return None
+        return [part._replace(table=_Unchanged(part.table, self._path, self._stamp)) for part in parts]
 
     def _require_unchanged(self) -> None:
         try:
@@ -216,32 +218,17 @@ class _Concatenated(Wrapped):
             first += table.n_rows
         return super().place(row)
 
-    def parts(self) -> list[Table] | None:
-        cut = [table.parts() for table in self._tables]
-        if any(parts is None for parts in cut):
-            return None
-        return [
-            part if place == 0 else _Aligned(self._tables[0], part)
-            for place, parts in enumerate(cut)
-            for part in parts or ()
-        ]
+    def parts(self, positions: Sequence[int]) -> list[Part] | None:
+        found: list[Part] = []
+        for table in self._tables:
+            parts = table.parts(self._places(table, positions))
+            if parts is None:
+                return None
+            found += [part._replace(table=Aligned(self._tables[0], part.table)) for part in parts]
+        return found
 
     def _places(self, table: Table, positions: Sequence[int]) -> Sequence[int]:
         return places_of(self._tables[0], table, positions, table.description)
-
-
-@final
-class _Aligned(Wrapped):
-    """Part of a later file, asked for by the positions that columns have in the first."""
-
-    def __init__(self, first: Table, table: Table) -> None:
-        super().__init__(table)
-        self._first = first
-
-    def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
-        wanted = [*features] if weight is None else [*features, weight]
-        places = places_of(self._first, self._table, wanted, self._table.description)
-        return self._table.read(places[: len(features)], None if weight is None else places[-1])
 
 
 def _total(numbers: Sequence[int | None]) -> int | None:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from gaussmix.data.layout import is_missing, is_number
-from gaussmix.data.table import Refusal, Rows, Table, Wrapped
+from gaussmix.data.table import Part, Refusal, Rows, Table, Wrapped
 
 NOTHING = "__HIVE_DEFAULT_PARTITION__"
 
@@ -85,10 +85,10 @@ class Keyed(Wrapped):
                 weights = np.full(len(x), numbers[weight - width])
             yield rows, weights
 
-    def parts(self) -> list[Table] | None:
+    def parts(self, positions: Sequence[int]) -> list[Part] | None:
         """Return the file's parts, with the same keys."""
-        parts = self._table.parts()
-        return None if parts is None else [Keyed(part, self._keys) for part in parts]
+        parts = self._table.parts([i for i in positions if i < self._table.n_columns])
+        return None if parts is None else [part._replace(table=Keyed(part.table, self._keys)) for part in parts]
 
 
 def _is_readable(value: str) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from gaussmix.data.array import ArrayTable, array_from
 from gaussmix.data.arrow import arrow_from, exported
 from gaussmix.data.columns import Features, choose_features, listed, positions_of, require_numbers
+from gaussmix.data.dask import DaskTable, is_collection, with_weights
 from gaussmix.data.factory import FactoryTable
 from gaussmix.data.files import concatenated, open_path
 from gaussmix.data.frame import frame_from
@@ -43,7 +44,7 @@ def open_source(
         DuckDB relations, record-batch readers, results of ADBC cursors); a function that returns an iterable of
         batches, called anew for every reading; a path to `.npy`, `.csv`, `.tsv`, `.txt` (these three also `.gz` or
         `.zst`), `.parquet`, `.arrow`, `.feather` or `.ipc`; a folder of Parquet files, whose keys (`year=2024/`) can be
-        named as features; a glob.
+        named as features; a glob; a Dask array or dataframe, whose partitions stay where they are.
     features : names or positions, optional
         The columns to use, in this order; all but the weights by default. Positions count from 0.
     weights : array (rows,) or str, optional
@@ -69,9 +70,12 @@ def open_source(
     """
     if missing not in ("error", "drop"):
         raise ParameterError(f'missing is {missing!r}; expected "error" or "drop".')
+    beside = is_collection(weights) and is_collection(data)
+    if beside:
+        data, weights = with_weights(data, weights), None
     opened = _open(data)
     if isinstance(opened, Table):
-        weight = _weight_position(opened, weights)
+        weight = opened.n_columns - 1 if beside else _weight_position(opened, weights)
         source = _source(opened, choose_features(opened, features, weight), weight, budget)
     else:
         source = _steady(opened) if features is None else Columns(_steady(opened), features)
@@ -197,6 +201,8 @@ def _open_object(data: object) -> Table:
     kind = type(data).__name__
     if type(data).__module__.startswith("scipy.sparse"):
         raise SourceError(f"a sparse {kind} cannot be read. Give a dense array: data.toarray().")
+    if is_collection(data):
+        return DaskTable(data, _open_batch)
     if callable(data) and not hasattr(data, "__array__"):
         return FactoryTable(data, _open_batch)
     native = arrow_from(data) or frame_from(data) or stream_from(data) or exported(data)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import final
 
 from gaussmix.data.arrow import ArrowTable, Columns, unreadable
-from gaussmix.data.table import ROWS_PER_READ, Table, Wrapped
+from gaussmix.data.table import ROWS_PER_READ, Part, Wrapped
 
 STREAMED_BYTES = 2**20
 """Bytes of a column that are held at once; without this, whole row groups are read ahead."""
@@ -54,14 +54,14 @@ class ParquetTable(Wrapped):
         """Say where a row stands: also in which row group."""
         return f"row {row} (counting from 0) of {self._path}, row group {self._group_of(row)}"
 
-    def parts(self) -> list[Table]:
+    def parts(self, positions: Sequence[int]) -> list[Part]:
         """Return the row groups, small ones together."""
-        parts: list[Table] = []
+        parts: list[Part] = []
         first, rows = self._groups.start, 0
         for group, count in zip(self._groups, self._rows, strict=True):
             rows += count
             if rows >= PART_ROWS or group == self._groups[-1]:
-                parts.append(ParquetTable(self._path, range(first, group + 1)))
+                parts.append(Part(ParquetTable(self._path, range(first, group + 1)), rows))
                 first, rows = group + 1, 0
         return parts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,17 @@ class Refusal:
     position: int
     kind: str
     example: str | None
+
+
+class Part(NamedTuple):
+    """Consecutive rows of a table, of a known number, as a table of their own.
+
+    `rows` is what has to be computed first and handed to `table.filled`, in a form that a cluster knows.
+    """
+
+    table: Table
+    n_rows: int
+    rows: Any = None
 
 
 class Table(ABC):
@@ -93,9 +104,16 @@ class Table(ABC):
         """Say where a row stands, for messages."""
         return f"row {row} (counting from 0)"
 
-    def parts(self) -> Sequence[Table] | None:
-        """Return the table cut into consecutive parts that other processes can open, or None where there are none."""
+    def parts(self, positions: Sequence[int]) -> Sequence[Part] | None:
+        """Return the table cut into consecutive parts that other processes can open, or None where they cannot.
+
+        Columns keep their places; no others than those at `positions` need be there.
+        """
         return None
+
+    def filled(self, rows: Any) -> Table:
+        """Return the table of a part once its rows are there."""
+        return self
 
     def label(self, position: int) -> str:
         """Name the column at `position` in a message."""
@@ -169,9 +187,9 @@ class Wrapped(Table):
         """Say where a row stands."""
         return self._table.place(row)
 
-    def parts(self) -> Sequence[Table] | None:
+    def parts(self, positions: Sequence[int]) -> Sequence[Part] | None:
         """Return the underlying table's parts."""
-        return self._table.parts()
+        return self._table.parts(positions)
 
 
 @final
@@ -240,16 +258,19 @@ class TableSource(Source):
 
     def partitions(self) -> list[Partition] | None:
         """Return the table's parts."""
-        parts = self._table.parts()
+        parts = self._table.parts([*self._features] if self._weight is None else [*self._features, self._weight])
         if parts is None:
             return None
         found: list[Partition] = []
         start = 0
-        for part in parts:
-            assert part.n_rows is not None
-            found.append(Partition(TableSource(part, self._features, self._weight, start), part.n_rows))
-            start += part.n_rows
+        for table, n_rows, rows in parts:
+            found.append(Partition(TableSource(table, self._features, self._weight, start), n_rows, rows))
+            start += n_rows
         return found
+
+    def filled(self, rows: Any) -> TableSource:
+        """Return the source of a part once its rows are there."""
+        return TableSource(self._table.filled(rows), self._features, self._weight, self._start)
 
     def chunks(self) -> Iterator[Chunk]:
         """Read all rows once, in order.

@@ -72,7 +72,7 @@ class ExpectationFold(Fold[Sums, Statistics]):
     def segment(self, chunk: Chunk) -> Sums:
         """Return the sums of one segment."""
         sums = Sums.zero(self.plan)
-        if self.assignment is SOFT:
+        if self.assignment == SOFT:  # not `is`: in another process it is another object
             self.kernel.accumulate(self.plan, chunk.x, chunk.weights, sums)
         else:
             REFERENCE.assign(self.plan, chunk.x, chunk.weights, sums, self.assignment, chunk.start)

@@ -80,8 +80,9 @@ def fit(
 
     Parameters
     ----------
-    data : array, dataframe, Arrow table, path or glob
-        Rows (N, D); files are read in chunks and never held whole.
+    data : array, dataframe, Arrow table or stream, path, folder or glob, Dask collection, or function
+        Rows (N, D); files are read in chunks and never held whole. Streams are read once and kept, in a temporary file
+        where they are large; a function returns an iterable of batches, and is called anew for every read.
     n_components : int
         Number of components K.
     covariance : str
@@ -112,7 +113,8 @@ def fit(
     seed : int
         The same seed gives the same bits, whatever the number of threads.
     engine : LocalEngine or DaskEngine, optional
-        Who computes; `LocalEngine(threads=n, memory_limit="2GB")` bounds threads and memory.
+        Who computes; `LocalEngine(threads=n, memory_limit="2GB")` bounds threads and memory. By default threads of this
+        process; for a Dask collection the cluster of this process's client.
     watch : callable, optional
         Told after every read of the data how far the fit is.
     checkpoint : path, optional
@@ -183,8 +185,8 @@ def select(
 
     Parameters
     ----------
-    data : array, dataframe, Arrow table, path or glob
-        Rows (N, D).
+    data : array, dataframe, Arrow table or stream, path, folder or glob, Dask collection, or function
+        Rows (N, D), as in `fit`.
     n_components : int or iterable of int
         Numbers of components to try.
     covariance : str or iterable of str

@@ -25,7 +25,7 @@ from gaussmix.data import open_source
 from gaussmix.engine.evaluator import Appraise, Evaluator
 from gaussmix.engine.expectation import Expectation
 from gaussmix.errors import ClusterError, MissingValuesError, NotNumericError, ShapeError, WeightError
-from gaussmix.testing import check_source
+from gaussmix.testing import check_engine, check_source
 
 da = pytest.importorskip("dask.array", reason="Dask is not installed")
 dd = pytest.importorskip("dask.dataframe", reason="Dask is not installed")
@@ -143,6 +143,11 @@ def test_collections_are_sources(name, x, path):
     assert np.array_equal(np.concatenate([chunk.x for chunk in source.chunks()]), x[:2000])
 
 
+def test_the_engine_conforms(client, x, path):
+    for data in (path, da.from_array(x, chunks=(CHUNK, 3))):
+        check_engine(gm.DaskEngine(client), open_source(data))
+
+
 def test_weights_masks_and_columns_go_along(client, x):
     w = 1.0 + np.arange(ROWS) % 3
     holed = np.where((np.arange(ROWS) % 1000 == 0)[:, None], np.nan, x)
@@ -230,8 +235,19 @@ def killed(cluster, client, data, seed: int, expected: list[bytes], passes: int)
     assert bits(gm.fit(data, 2, max_passes=12, n_starts=2, watch=watch)) == expected
     while not victims:
         time.sleep(0.01)
-    while len(client.scheduler_info(n_workers=-1)["workers"]) < 2:
-        time.sleep(0.05)
+    restored(cluster, client)
+
+
+def restored(cluster, client) -> None:
+    """Wait until there are two workers again; where the dead one's keeper gave up too, there is to be another."""
+    for number in range(2, 9):
+        cluster.scale(number)
+        until = time.monotonic() + 15.0
+        while time.monotonic() < until:
+            if len(client.scheduler_info(n_workers=-1)["workers"]) >= 2:
+                return
+            time.sleep(0.05)
+    raise AssertionError("the cluster of this test does not start workers any more")
 
 
 def survive(cluster, client, x, seeds: range) -> None:

@@ -131,7 +131,8 @@ class LocalEngine(Engine):
             return
         with one_blas_thread():
             second = next(chunks, None)
-            if second is None or self.threads == 1:
+            # With one thread too, what has to be decoded or waited for is read while the thread computes.
+            if second is None or (self.threads == 1 and source.ready):
                 yield work(first)
                 if second is not None:
                     yield work(second)

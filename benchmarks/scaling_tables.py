@@ -25,8 +25,8 @@ def tables(found: dict[str, Any]) -> str:
     m = found["machine"]
     head = (
         f"Measured on {m['date']}: {m['processor']}, {m['cores']} cores, {m['memory_gb']:.0f} GB, {m['system']}, "
-        f"Python {m['python']}, NumPy {m['numpy']}. Best of five passes each; others held "
-        f"{_busy(found)} of the machine between the measurements."
+        f"Python {m['python']}, NumPy {m['numpy']}. Best of five passes each, of a machine that others use too; they "
+        f"held {_busy(found)} of it when the measurements began."
     )
     return "\n\n".join([head, _file(found), _cluster(found), _cost(found)])
 
@@ -47,6 +47,7 @@ def _file(found: dict[str, Any]) -> str:
         f"| a pass over the file, in the page cache | {seconds(file['best_s'])} |",
         f"| a pass over the same rows in memory | {seconds(memory['best_s'])} |",
         f"| speed from the file, of that in memory | {100 * memory['best_s'] / file['best_s']:.0f} % |",
+        f"| the same of processor time | {100 * memory['processor_s'] / file['processor_s']:.0f} % |",
         f"| log-likelihood | {same} |",
         f"| peak memory of a whole fit's process | {_size(fit['peak_bytes'])} |",
     ]

@@ -30,9 +30,9 @@ LEVELS = {
     "selection": 5,
     **dict.fromkeys(("plots", "interop"), 6),
     **dict.fromkeys(("report", "arguments", "checkpoints"), 7),
-    **dict.fromkeys(("api", "foresight", "shards"), 8),
+    **dict.fromkeys(("api", "detection", "foresight", "shards"), 8),
     "estimators": 9,
-    **dict.fromkeys(("__init__", "testing"), 10),
+    **dict.fromkeys(("__init__", "precompile", "testing"), 10),
     **dict.fromkeys(("cli", "__main__"), 11),
 }
 

@@ -3,6 +3,7 @@ the component. Never in a LinAlgError, a NaN or (pytest turns them into errors) 
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -242,7 +243,7 @@ ROWS = [
     Case(
         "collinear, unregularized",
         constantly(with_column(lambda x: x[:, 0])),
-        Model("covariance became singular", NO_BALLS),
+        Model("covariance became singular|precision of float64", NO_BALLS),
         call={"regularization": None},
     ),
     Case(
@@ -309,7 +310,7 @@ def test_a_fit_of_ugly_rows_is_refused_by_name_or_valid(case: Case, structure: s
     assert_valid(result)
     assert result.reason in FINISHED
     if structure in expected.structures:
-        assert expected.warning in "\n".join(str(warning.message) for warning in caught)
+        assert re.search(expected.warning, "\n".join(str(warning.message) for warning in caught))
 
 
 @pytest.mark.parametrize("case", ROWS, ids=ids)

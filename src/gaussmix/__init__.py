@@ -25,9 +25,14 @@ if TYPE_CHECKING:
         select,
     )
     from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
+    from gaussmix.detection import Outliers, density_threshold, detect, iterate_outliers
     from gaussmix.engine.executors.dask import DaskEngine
     from gaussmix.engine.executors.local import LocalEngine
+    from gaussmix.estimators.classifier import MixtureClassifier
+    from gaussmix.estimators.detector import MixtureOutlierDetector
     from gaussmix.estimators.mixture import GaussianMixture
+    from gaussmix.estimators.search import GaussianMixtureSearch
+    from gaussmix.estimators.transformer import ResponsibilityTransformer
     from gaussmix.fitting.result import FitResult
     from gaussmix.foresight import Forecast, forecast
     from gaussmix.mixture import Mixture
@@ -43,16 +48,24 @@ _HOMES = {
     "FitResult": "gaussmix.fitting.result",
     "Forecast": "gaussmix.foresight",
     "GaussianMixture": "gaussmix.estimators.mixture",
+    "GaussianMixtureSearch": "gaussmix.estimators.search",
     "LocalEngine": "gaussmix.engine.executors.local",
     "Mixture": "gaussmix.mixture",
+    "MixtureClassifier": "gaussmix.estimators.classifier",
+    "MixtureOutlierDetector": "gaussmix.estimators.detector",
+    "Outliers": "gaussmix.detection",
     "PassStatistics": "gaussmix.shards",
     "PseudoObservations": "gaussmix.covariance.regularization",
+    "ResponsibilityTransformer": "gaussmix.estimators.transformer",
     "Selection": "gaussmix.selection.search",
     "Unregularized": "gaussmix.covariance.regularization",
     "Update": "gaussmix.shards",
     "collect": "gaussmix.shards",
+    "density_threshold": "gaussmix.detection",
+    "detect": "gaussmix.detection",
     "fit": "gaussmix.api",
     "forecast": "gaussmix.foresight",
+    "iterate_outliers": "gaussmix.detection",
     "iterate_predictions": "gaussmix.api",
     "load": "gaussmix.api",
     "merge": "gaussmix.shards",
@@ -72,17 +85,25 @@ __all__ = [
     "FitResult",
     "Forecast",
     "GaussianMixture",
+    "GaussianMixtureSearch",
     "LocalEngine",
     "Mixture",
+    "MixtureClassifier",
+    "MixtureOutlierDetector",
+    "Outliers",
     "PassStatistics",
     "PseudoObservations",
+    "ResponsibilityTransformer",
     "Selection",
     "Unregularized",
     "Update",
     "collect",
+    "density_threshold",
+    "detect",
     "errors",
     "fit",
     "forecast",
+    "iterate_outliers",
     "iterate_predictions",
     "load",
     "merge",

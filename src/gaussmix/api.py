@@ -67,6 +67,7 @@ def fit(
     missing: Literal["error", "drop"] = "error",
     start: object = "auto",
     n_starts: int | Literal["auto"] = "auto",
+    effort: Literal["quick", "default", "thorough"] = "default",
     algorithm: Literal["em", "cem", "sem"] = "em",
     tol: float = 1e-8,
     max_passes: int = 1000,
@@ -98,7 +99,10 @@ def fit(
     start : "auto", "kmeans", "hierarchical", "random", "rows", Mixture, labels (N,) or responsibilities (N, K)
         Where to begin; several starts are raced unless you give one.
     n_starts : int or "auto"
-        Number of starts.
+        Number of starts; by default as many as the effort says.
+    effort : {"quick", "default", "thorough"}
+        How much to spend on looking for a better optimum. "quick" is one start, from the model-based hierarchy, as
+        mclust does it; "thorough" has three times the starts of the default.
     algorithm : {"em", "cem", "sem"}
         How to climb from a start. "em" is for the likelihood. "cem" gives every row wholly to its most probable
         component, and climbs the likelihood of those labels: fewer passes, and clusters cut where they overlap. "sem"
@@ -138,7 +142,7 @@ def fit(
     """
     asked = dict(locals())
     n_components = _validation.positive_integer(n_components, "n_components")
-    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed)
+    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort)
     with (
         recorded("fit", asked) as engine,
         open_ground(
@@ -172,6 +176,7 @@ def select(
     missing: Literal["error", "drop"] = "error",
     start: str = "auto",
     n_starts: int | Literal["auto"] = "auto",
+    effort: Literal["quick", "default", "thorough"] = "default",
     algorithm: Literal["em", "cem", "sem"] = "em",
     tol: float = 1e-8,
     max_passes: int = 1000,
@@ -202,6 +207,9 @@ def select(
         and is fitted to the end, which finds better optima where clusters are far from Gaussian. CEM never prunes.
     weights, weight_kind, features, missing, n_starts, algorithm, tol, max_passes, regularization, seed, engine, watch
         As in `fit`.
+    effort : {"quick", "default", "thorough"}
+        As in `fit`; with "quick" candidates do not suggest starts to their neighbours, with "thorough" they do so
+        more often.
     start : "auto", "kmeans", "hierarchical", "random" or "rows"
         Kind of starts.
     checkpoint : path, optional
@@ -224,7 +232,7 @@ def select(
     share = holdout_of(criterion, holdout)
     if not isinstance(cast(object, start), str):
         raise ParameterError("start: labels, responsibilities and mixtures are for one fit; name a kind of starts here")
-    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed)
+    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort)
     with recorded("select", asked) as engine:
         if share is not None:
             # Opened once, for streams can be read but once.
@@ -271,8 +279,7 @@ def resume(
     Raises
     ------
     CheckpointError
-        When the call had been given objects that a file does not hold, such as arrays: call `fit` or `select` again,
-        with the same arguments. Also when the data have changed.
+        When the data have changed, or the call had been given arrays, which a file does not hold: then call it again.
     """
     verb, asked = call_of(checkpoint)
     again = {"fit": fit, "select": select}[verb]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings as python_warnings
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -24,6 +23,7 @@ from gaussmix.engine.summary import sample_rows
 from gaussmix.errors import GaussmixWarning, ParameterError, ShapeError
 from gaussmix.fitting import algorithm as algorithms
 from gaussmix.fitting.candidate import Recipe
+from gaussmix.fitting.effort import EFFORTS
 from gaussmix.fitting.fit import Ground, given_start
 from gaussmix.fitting.race import Runner
 from gaussmix.fitting.result import FitResult
@@ -32,6 +32,7 @@ from gaussmix.fitting.stopping import StoppingRule
 from gaussmix.mixture import Mixture
 from gaussmix.selection.search import Selection
 from gaussmix.selection.table import CRITERIA
+from gaussmix.serialization import release
 
 
 def mixture_of(model: object) -> Mixture:
@@ -85,11 +86,12 @@ def open_ground(
             "data": source.description,
             "rows_read": evaluator.summary.rows_read,
             "weight_kind": weight_kind,
+            "effort": recipe.effort.name,
             "algorithm": recipe.algorithm.name,
             "seed": seed,
             "tol": recipe.rule.tol,
             "max_passes": recipe.rule.max_passes,
-            "gaussmix": version("gaussmix"),
+            "gaussmix": release(),
         }
         if weight_kind == "importance":
             summary = evaluator.summary
@@ -117,7 +119,7 @@ def _regularization(value: object) -> Regularization | None:
 
 
 def recipe_of(
-    start: object, n_starts: object, tol: object, max_passes: object, algorithm: object, seed: object
+    start: object, n_starts: object, tol: object, max_passes: object, algorithm: object, seed: object, effort: object
 ) -> Recipe:
     """Return how candidates are to be fitted."""
     kind = start if isinstance(start, str) else "auto"
@@ -129,8 +131,11 @@ def recipe_of(
     rule = StoppingRule(_validation.positive_number(tol, "tol"), _validation.positive_integer(max_passes, "max_passes"))
     if algorithm not in algorithms.NAMES:
         raise ParameterError(f"algorithm={algorithm!r}: expected one of {', '.join(algorithms.NAMES)}")
+    if effort not in EFFORTS:
+        raise ParameterError(f"effort={effort!r}: expected one of {', '.join(EFFORTS)}")
     seed = _validation.positive_integer(seed, "seed", least=0)
-    return Recipe(kind, count, rule, algorithms.algorithm(str(algorithm), seed, rule.max_passes))
+    climber = algorithms.algorithm(str(algorithm), seed, rule.max_passes)
+    return Recipe(kind, count, rule, climber, EFFORTS[str(effort)])
 
 
 def given_runners(start: object, n_components: int, structure: Family, ground: Ground) -> list[Runner]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ from gaussmix.engine.executors.recording import RecordingEngine
 from gaussmix.engine.records import digest
 from gaussmix.errors import CheckpointError
 from gaussmix.journal import Journal, read_header
+from gaussmix.serialization import release
 
 _NOT_OF_THE_CALL = ("data", "engine", "watch", "checkpoint")
 _UNWRITTEN = "digest "  # stands before what stands for a value that JSON does not know
@@ -44,7 +44,7 @@ def recorded(verb: str, asked: Mapping[str, Any]) -> Generator[Engine]:
         yield engine
         return
     call = {name: _written(value) for name, value in asked.items() if name not in _NOT_OF_THE_CALL}
-    header = {"verb": verb, "call": call, "data": _paths(asked["data"]), "gaussmix": version("gaussmix")}
+    header = {"verb": verb, "call": call, "data": _paths(asked["data"]), "gaussmix": release()}
     with _opened(path, header) as journal:
         yield RecordingEngine(engine, journal)
 

@@ -48,7 +48,8 @@ class Forecast:
     kept_bytes, under_way_bytes, sums_bytes, sample_bytes : int
         Memory for rows kept between passes, rows under way, the sums of a pass, and the row sample with its starts.
     memory_bytes : int
-        All of these, and the process itself: about what it will take at most, beside data given in memory.
+        All of these, and the process itself: about what it will take at most, beside data given in memory and what
+        compiling takes where nothing has been compiled yet.
     """
 
     data: str

@@ -16,6 +16,7 @@ import math
 import os
 import stat
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from reprlib import repr as shown
 from typing import Any, BinaryIO, cast
@@ -39,6 +40,14 @@ _MAX_NAMES = 10_000  # of a folder searched for a misspelt name
 _ITEM_BYTES = 8
 _DTYPES = {"F64": np.dtype(np.float64), "I64": np.dtype(np.int64)}
 _AGAIN = "write it again, or fetch another copy"
+
+
+def release() -> str:
+    """Return the version that writes; the sources may be used without being installed."""
+    try:
+        return version("gaussmix")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 class _RefusedError(Exception):

@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from gaussmix._linalg import Array, Integers, read_only, unpack
+from gaussmix._linalg import Array, Integers, pack, read_only, unpack
 from gaussmix.coordinates import Coordinates
 from gaussmix.covariance import Moment, Scatter
 
@@ -76,11 +76,64 @@ class Statistics:
             self.weight + other.weight,
         )
 
+    @classmethod
+    def of_scatter(cls, coordinates: Coordinates, scatter: Scatter, means: Array) -> Statistics:
+        """Return the statistics, about these means, of rows with these masses and scatters; the rest is not known."""
+        k, d = means.shape
+        totals = np.concatenate([scatter.mass[:, None], np.zeros((k, d)), _second(scatter)], axis=1)
+        pooled = scatter.values[0] if scatter.moment is Moment.POOLED else None
+        weight = float(scatter.mass.sum())
+        return cls(coordinates, scatter.moment, means, totals, pooled, np.zeros(k), 0.0, 0.0, 0.0, weight)
+
+    def centred(self) -> Statistics:
+        """Return the same statistics about their own means; of a component without mass about its anchor."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = np.where(self.mass[:, None] > 0.0, self.means(), self.anchors)
+        return self.about(means)
+
+    def scaled(self, factor: float) -> Statistics:
+        """Return the statistics of the same rows with all their weights multiplied by a factor."""
+        return Statistics(
+            self.coordinates,
+            self.moment,
+            self.anchors,
+            self.totals * factor,
+            None if self.pooled is None else self.pooled * factor,
+            self.kish * factor**2,
+            self.log_likelihood * factor,
+            self.magnitude * factor,
+            self.rounding * factor,
+            self.weight * factor,
+        )
+
     def take(self, components: Integers) -> Statistics:
         """Return the same statistics with the components in another order."""
         return replace(
             self, anchors=self.anchors[components], totals=self.totals[components], kish=self.kish[components]
         )
+
+    def about(self, anchors: Array) -> Statistics:
+        """Return the same moments about other anchors a': with o = a - a', d' = d + o."""
+        offsets = self.anchors - anchors
+        if not offsets.any():
+            return self
+        d, mass = self.n_features, self.mass[:, None]
+        first, second, pooled = self.totals[:, 1 : d + 1], self.totals[:, d + 1 :], self.pooled
+        if self.moment is Moment.TRACE:
+            second = second + ((2.0 * first + mass * offsets) * offsets).sum(axis=1, keepdims=True)
+        elif self.moment is Moment.DIAGONAL:
+            second = second + (2.0 * first + mass * offsets) * offsets
+        else:
+            crossed = first[:, :, None] * offsets[:, None, :]
+            crossed = (
+                crossed + crossed.transpose(0, 2, 1) + mass[:, :, None] * offsets[:, :, None] * offsets[:, None, :]
+            )
+            if self.moment is Moment.FULL:
+                second = second + pack(crossed)
+            elif pooled is not None:
+                pooled = pooled + crossed.sum(axis=0)
+        totals = np.concatenate([mass, first + mass * offsets, second], axis=1)
+        return replace(self, anchors=anchors, totals=totals, pooled=pooled)
 
     @property
     def n_features(self) -> int:
@@ -119,3 +172,12 @@ class Statistics:
             return Scatter(self.moment, mass, second - mass[:, None] * np.square(shifts), d)
         outer = shifts[:, :, None] * shifts[:, None, :]
         return Scatter(self.moment, mass, unpack(second, d) - mass[:, None, None] * outer, d)
+
+
+def _second(scatter: Scatter) -> Array:
+    """Return the second moments (K, S) of a scatter, as `Statistics.totals` has them."""
+    if scatter.moment is Moment.POOLED:
+        return np.empty((scatter.n_components, 0))
+    if scatter.moment is Moment.TRACE:
+        return scatter.values[:, None]
+    return scatter.values if scatter.moment is Moment.DIAGONAL else pack(scatter.values)

@@ -24,6 +24,13 @@ def test_a_search_takes_it_too(cli, faithful):
     assert json.loads(answer.out)["algorithm"] == "cem"
 
 
+@pytest.mark.parametrize("effort", ["quick", "default", "thorough"])
+def test_the_effort_is_passed_on(cli, faithful, effort):
+    answer = cli("fit", faithful, "-k", "3", "--covariance", "VVI", "--effort", effort, "--json")
+    facts = json.loads(answer.out)
+    assert facts["log_likelihood"] == gm.fit(faithful, 3, "VVI", effort=effort).log_likelihood
+
+
 def test_an_unknown_algorithm_is_a_usage_error(cli, faithful):
     answer = cli("fit", faithful, "--algorithm", "mcmc")
     assert answer.code == 2

@@ -21,11 +21,11 @@ def test_help_names_every_command_and_exit_code(cli):
     for call in (("--help",), ()):
         answer = cli(*call)
         assert answer.code == 0
-        for word in ("fit", "predict", "score", "sample", "show", "130"):
+        for word in ("fit", "predict", "detect", "score", "sample", "show", "130"):
             assert word in answer.out
 
 
-@pytest.mark.parametrize("command", ["fit", "predict", "score", "sample", "show"])
+@pytest.mark.parametrize("command", ["fit", "predict", "detect", "score", "sample", "show"])
 def test_every_command_has_help(cli, command):
     answer = cli(command, "--help")
     assert (answer.code, answer.err) == (0, "")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import inspect
 import pickle
+import re
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +15,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import sklearn
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -19,9 +23,24 @@ from sklearn.mixture import GaussianMixture as Sklearn
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 
 import gaussmix as gm
 from gaussmix.covariance import NAMES
+
+ESTIMATORS = (
+    gm.GaussianMixture,
+    gm.GaussianMixtureSearch,
+    gm.MixtureClassifier,
+    gm.MixtureOutlierDetector,
+    gm.ResponsibilityTransformer,
+)
+
+
+knows_polars = pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.9"),
+    reason="older releases take names from a protocol that polars has left",
+)
 
 
 @pytest.fixture
@@ -30,7 +49,11 @@ def x() -> np.ndarray[Any, Any]:
     return rng.permutation(np.concatenate([rng.normal(size=(60, 2)), rng.normal(size=(40, 2)) + 5.0]))
 
 
-@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame, pa.table], ids=["pandas", "polars", "pyarrow"])
+@pytest.mark.parametrize(
+    "frame",
+    [pd.DataFrame, pytest.param(pl.DataFrame, marks=knows_polars), pa.table],
+    ids=["pandas", "polars", "pyarrow"],
+)
 def test_frames_are_matched_by_name(frame: Any, x: np.ndarray[Any, Any]) -> None:
     table = frame({"width": x[:, 0], "height": x[:, 1]})
     model = gm.GaussianMixture(2, random_state=0).fit(table)
@@ -144,5 +167,29 @@ def test_importing_the_package_imports_no_scikit_learn() -> None:
     code = "import sys, gaussmix as gm; print(*sys.modules); gm.GaussianMixture; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     before, after = (line.split() for line in run.stdout.splitlines())
-    assert "sklearn" not in before
+    assert not {"sklearn", "scipy", "numba", "numpy"} & set(before)
     assert "sklearn" in after
+
+
+def described(estimator: type, section: str) -> dict[str, str]:
+    """The entries of a section of a docstring, and the first line of what is said of each."""
+    text = str(inspect.getdoc(estimator)).split(f"{section}\n{'-' * len(section)}\n")[1]
+    return dict(re.findall(r"^(\w+) : .*\n    (.*)$", text.split("\n\n")[0], flags=re.MULTILINE))
+
+
+@pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.9"), reason="older releases show no descriptions"
+)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda each: each.__name__)
+def test_notebooks_say_what_each_parameter_is(estimator: Any) -> None:
+    shown = estimator()._repr_html_()
+    found = described(estimator, "Parameters")
+    assert set(found) == set(inspect.signature(estimator).parameters)
+    for name, line in found.items():
+        assert html.escape(line) in shown, name
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda each: each.__name__)
+def test_fitted_attributes_are_described(estimator: Any, x: np.ndarray[Any, Any]) -> None:
+    model = estimator(random_state=0).fit(pd.DataFrame(x, columns=["a", "b"]), np.arange(len(x)) % 2)
+    assert {name for name in vars(model) if name.endswith("_")} == set(described(estimator, "Attributes"))

@@ -26,6 +26,14 @@ class WeightKind(StrEnum):
     importance = "importance"
 
 
+class Effort(StrEnum):
+    """How much is spent on looking for better optima."""
+
+    quick = "quick"
+    default = "default"
+    thorough = "thorough"
+
+
 class Algorithm(StrEnum):
     """How one start climbs."""
 

@@ -49,8 +49,11 @@ def fit(
     ] = arguments.Missing.error,
     seed: Annotated[int, typer.Option(help="Same seed, same bits.", rich_help_panel=_RUN)] = 0,
     starts: Annotated[
-        int | None, typer.Option(help="Starts per candidate (default: as needed).", rich_help_panel=_RUN)
+        int | None, typer.Option(help="Starts per candidate (default: by --effort).", rich_help_panel=_RUN)
     ] = None,
+    effort: Annotated[
+        arguments.Effort, typer.Option(help="How much to spend on better optima.", rich_help_panel=_RUN)
+    ] = arguments.Effort.default,
     algorithm: Annotated[
         arguments.Algorithm,
         typer.Option(help="EM, by labels (cem), or by drawn labels first (sem).", rich_help_panel=_RUN),
@@ -116,6 +119,7 @@ def fit(
         "features": arguments.features(features, data or ""),
         "missing": missing.value,
         "n_starts": "auto" if starts is None else starts,
+        "effort": effort.value,
         "algorithm": algorithm.value,
         "tol": tol,
         "max_passes": max_passes,

@@ -31,7 +31,9 @@ class Remembered(Derived):
 
     def __init__(self, source: Source, budget: int = BUDGET, spooled: bool = False) -> None:
         super().__init__(source)
-        self._budget = budget
+        # Rows that are known to be too many, were they float32, are not even collected.
+        too_many = source.n_rows is not None and 4 * source.n_rows * source.n_features > budget
+        self._budget = 0 if too_many and not spooled else budget
         self._spooled = spooled
         self._rows: tuple[Chunk, ...] | None = None
         self._spool: Spool | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -13,7 +14,7 @@ from gaussmix.covariance import Family, Moment, Scatter
 from gaussmix.covariance.regularization import PseudoObservations, Regularization, Unregularized
 from gaussmix.data.source import Chunk
 from gaussmix.engine.kernels.choose import compiled
-from gaussmix.engine.summary import Summary
+from gaussmix.engine.summary import Pilot, Summary
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
@@ -98,6 +99,10 @@ class Climb:
         Ask the row sample instead of all rows.
     passes : int
         How many at most.
+    accelerated : bool
+        Whether to leap where EM is slow.
+    tol, bar : float
+        Of the stopping rule: once it is met, or cannot be, no more passes are made.
     """
 
     start: Position | Mixture | Groups
@@ -106,6 +111,9 @@ class Climb:
     per_feature: bool
     sampled: bool
     passes: int
+    accelerated: bool = False
+    tol: float = 0.0
+    bar: float = -math.inf
 
 
 @final
@@ -116,15 +124,21 @@ class Climbed:
     Parameters
     ----------
     objectives : list of float
-        Log-likelihood less the penalty, at every pass.
+        Log-likelihood less the penalty, at every pass; of the best mixture where a leap failed.
+    remaining : float
+        Estimate of what is left to gain, per unit of weight.
+    settled : bool
+        Whether the rule is met, or cannot be.
     last : Position or None
-        The last mixture evaluated, without sums when the objective fell and it is the one before; None when even the
-        M-step of the groups needs the general code.
+        The best mixture evaluated, the last one unless a leap failed; without sums when the objective fell and it is
+        the one before; None when even the M-step of the groups needs the general code.
     following : Position or None
-        What the M-step made of it; None when that needs the general code.
+        Where to go on; None when the M-step needs the general code, or the rule is met.
     """
 
     objectives: list[float]
+    remaining: float
+    settled: bool
     last: Position | None
     following: Position | None
 
@@ -144,19 +158,23 @@ def can_climb(regularization: Regularization, summary: Summary) -> bool:
 class SmallRows:
     """All rows of a small source, transposed, in one set of coordinates."""
 
-    def __init__(self, chunks: list[Chunk], coordinates: Coordinates) -> None:
-        z = np.concatenate([coordinates.inward(chunk.x) for chunk in chunks])
+    def __init__(self, chunks: list[Chunk], pilot: Pilot) -> None:
+        z = np.concatenate([pilot.coordinates.inward(chunk.x) for chunk in chunks])
         weights = [np.ones(len(chunk.x)) if chunk.weights is None else chunk.weights for chunk in chunks]
-        self.coordinates = coordinates
+        self.coordinates = pilot.coordinates
+        self.spreads = pilot.spreads.copy()
         self.rows = np.ascontiguousarray(z.T)
         self.weights = np.concatenate(weights)
         self.total = float(self.weights.sum())
 
     def answer(self, request: Climb) -> Climbed:
         """Make the passes."""
-        from gaussmix.engine.kernels.small import FELL, GOING, climb
+        from gaussmix.engine.kernels.small import FELL, GOING, SETTLED, climb
+        from gaussmix.engine.kernels.small_expectation import expectation
+        from gaussmix.engine.kernels.small_families import estimate
 
         family = request.family
+        letters = _CODES[family.volume], _CODES[family.shape], _CODES[family.orientation]
         mixture = _parameters(request.start)
         n_components, n_features = mixture[1].shape
         evaluated = np.empty_like(mixture[0]), np.empty_like(mixture[1]), np.empty_like(mixture[2])
@@ -164,25 +182,18 @@ class SmallRows:
         sums = np.empty((n_components, width)), np.empty(n_components), np.empty(3)
         objectives = np.empty(request.passes)
         strength, reference = _pseudo_observations(request.regularization, n_features)
-        made, ending = climb(
-            self.rows,
-            self.weights,
-            (_CODES[family.volume], _CODES[family.shape], _CODES[family.orientation]),
-            strength,
-            reference,
-            self.coordinates.log_jacobian,
-            max(strength, LEAST_MASS * self.total),
-            isinstance(request.start, Groups),
-            mixture,
-            evaluated,
-            sums,
-            objectives,
+        made, ending, remaining = climb(
+            *(expectation, estimate(*letters[1:])),
+            *(self.rows, self.weights, self.spreads, letters),
+            *(strength, reference, self.coordinates.log_jacobian, max(strength, LEAST_MASS * self.total)),
+            *(isinstance(request.start, Groups), request.accelerated, request.tol, request.bar),
+            *(mixture, evaluated, sums, objectives),
         )
         if made == 0:
-            return Climbed([], None, None)
+            return Climbed([], remaining, False, None, None)
         last = Position(self.coordinates, family, evaluated, None if ending == FELL else sums)
         following = Position(self.coordinates, family, mixture) if ending == GOING else None
-        return Climbed(objectives[:made].tolist(), last, following)
+        return Climbed(objectives[:made].tolist(), remaining, ending == SETTLED, last, following)
 
 
 def _parameters(start: Position | Mixture | Groups) -> Parameters:
@@ -199,5 +210,5 @@ def _parameters(start: Position | Mixture | Groups) -> Parameters:
 
 def _pseudo_observations(regularization: Regularization, n_features: int) -> tuple[float, Array]:
     if isinstance(regularization, PseudoObservations):
-        return regularization.strength, regularization.variances
+        return regularization.strength, regularization.variances.copy()
     return 0.0, np.zeros(n_features)

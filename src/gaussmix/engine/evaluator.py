@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self, final
+from typing import Any, Self, TypeVar, final
 
 import numpy as np
 
 from gaussmix._linalg import Array
 from gaussmix.covariance import Moment
 from gaussmix.data.open import open_source
-from gaussmix.data.source import Source
+from gaussmix.data.source import Chunk, Source
 from gaussmix.engine.climb import Climb, Climbed, SmallRows
 from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.expectation import Expectation, ExpectationFold
@@ -23,6 +23,8 @@ from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_r
 from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
+
+Made = TypeVar("Made")
 
 
 @final
@@ -103,7 +105,7 @@ class Evaluator:
     def _climb(self, requests: Sequence[Any]) -> list[Climbed]:
         """Make compiled passes, side by side where there are many."""
         for each in {request.per_feature for request in requests} - self._rows.keys():
-            self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each].coordinates)
+            self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each])
         return self.executor.near.each(lambda request: self._rows[request.per_feature].answer(request), requests)
 
     def _read(self, requests: Sequence[Any]) -> list[Any]:
@@ -146,8 +148,15 @@ class Evaluator:
 
 def score_source(mixture: Mixture, source: Source, executor: Engine) -> Iterator[tuple[int, RowScores]]:
     """Yield (position of the first row, scores) for consecutive stretches of all rows of `source`."""
+    yield from map_scored(mixture, source, executor, lambda chunk, scores: (chunk.start, scores))
+
+
+def map_scored(
+    mixture: Mixture, source: Source, executor: Engine, work: Callable[[Chunk, RowScores], Made]
+) -> Iterator[Made]:
+    """Yield what `work` makes of consecutive stretches of all rows of `source` and their scores."""
     plan, kernel = _scoring_plan(mixture), choose()
-    yield from executor.map(lambda chunk: (chunk.start, score_rows(plan, kernel, mixture, chunk)), source, MOST_SEGMENT)
+    yield from executor.map(lambda chunk: work(chunk, score_rows(plan, kernel, mixture, chunk)), source, MOST_SEGMENT)
 
 
 def appraise_source(mixtures: Sequence[Mixture], source: Source, executor: Engine) -> list[Appraisal]:

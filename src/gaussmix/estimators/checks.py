@@ -35,6 +35,10 @@ COLLAPSED = (
 )
 
 
+NO_SAMPLE = "Invalid value for 'n_samples': {} . The sampling requires at least one sample."
+FIRST_BATCH = "; the first batch of partial_fit is what the mixture starts from: give it a row for every component"
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Rows:
@@ -148,12 +152,49 @@ def _array(values: object, shape: tuple[int, ...], name: str) -> Array:
     return array
 
 
+def checked_sample_weight(x: NDArray[Any], sample_weight: Any) -> Array | None:
+    """Return the weights (N,) of the rows, not all of them zero; None where there are none."""
+    if sample_weight is None:
+        return None
+    weights = cast("Array", _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True))
+    if not weights.any():
+        raise DataError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
+def counting(x: NDArray[Any], weights: Array | None) -> tuple[Rows, NDArray[np.bool_] | slice]:
+    """Return the rows that count with their weights, and which of all rows they are."""
+    if weights is None or (weights > 0.0).all():
+        return Rows(x, weights), slice(None)
+    used = weights > 0.0
+    return Rows(x[used], weights[used]), used
+
+
 def weighted_rows(x: NDArray[Any], sample_weight: Any) -> Rows:
     """Return the rows that count, with their weights."""
-    if sample_weight is None:
-        return Rows(x, None)
-    weights = cast("Array", _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True))
-    used = weights > 0.0
-    if not used.any():
-        raise DataError("sample_weight is zero for every row; give some a positive weight")
-    return Rows(x, weights) if used.all() else Rows(x[used], weights[used])
+    return counting(x, checked_sample_weight(x, sample_weight))[0]
+
+
+def require_rows(rows: Rows, n_components: int, cure: str = "") -> None:
+    """Refuse fewer rows than components, in scikit-learn's words; `cure` follows them.
+
+    Raises
+    ------
+    DataError
+    """
+    if len(rows.x) < n_components:
+        raise DataError(
+            f"Expected n_samples >= n_components but got n_components = {n_components}, n_samples = {len(rows.x)}{cure}"
+        )
+
+
+def merged(rows: Rows) -> Rows:
+    """Return the distinct rows in lexical order, each with the weight of all rows equal to it."""
+    order = np.lexsort(rows.x.T[::-1])
+    x = rows.x[order]
+    weights = None if rows.weights is None else rows.weights[order]
+    first = np.concatenate([[True], (x[1:] != x[:-1]).any(axis=1)])
+    if first.all():
+        return Rows(x, weights)
+    weights = np.ones(len(x)) if weights is None else weights
+    return Rows(x[first], np.add.reduceat(weights, np.flatnonzero(first)))

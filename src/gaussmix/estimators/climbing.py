@@ -60,6 +60,7 @@ def ascend(
     """Climb from `mixture`, whose lower bound was `before`, for at most `max_iter` iterations."""
     bounds: list[float] = []
     for number in range(1, max_iter + 1):
+        told.begin_iteration()
         request = model.expectation(mixture)
         statistics: Statistics = evaluator.answer([request])[0]
         bounds.append(statistics.log_likelihood / statistics.weight)
@@ -68,9 +69,11 @@ def ascend(
         except Collapsed:
             return Ascent(mixture, tuple(bounds), converged=False, collapsed=True)
         change, before = bounds[-1] - before, bounds[-1]
-        told.iteration(number, change)
+        asked_to_stop = told.iteration(number, change, mixture)
         if abs(change) < tol:
             return Ascent(mixture, tuple(bounds), True)
+        if asked_to_stop:
+            break
     return Ascent(mixture, tuple(bounds), False)
 
 
@@ -82,14 +85,21 @@ def improve(request: Expectation, statistics: Statistics, model: Model, evaluato
     Collapsed
         When a covariance is singular.
     """
-    candidate = _maximized(statistics, model, request.mixture.spread)
+    candidate = maximized(statistics, model, request.mixture.spread)
     while (again := model.repeat(request, statistics, candidate)) is not None:
         request, statistics = again, evaluator.answer([again])[0]
-        candidate = _maximized(statistics, model, request.mixture.spread)
+        candidate = maximized(statistics, model, request.mixture.spread)
     return candidate
 
 
-def _maximized(statistics: Statistics, model: Model, previous: Covariances) -> Mixture:
+def maximized(statistics: Statistics, model: Model, previous: Covariances) -> Mixture:
+    """Return the M-step with every component kept.
+
+    Raises
+    ------
+    Collapsed
+        When a covariance is singular.
+    """
     light = statistics.mass < _LIGHT
     if light.any():
         statistics = _propped_up(statistics, light)

@@ -20,7 +20,7 @@ from gaussmix.mixture import Mixture
 
 Estimator = TypeVar("Estimator")
 
-_OURS_ONLY = "log_likelihood_"
+_OURS_ONLY = ("log_likelihood_", "n_samples_seen_")
 
 
 def copied(model: Any, estimator: Estimator) -> Estimator:
@@ -37,8 +37,7 @@ def as_sklearn(estimator: Any) -> SklearnMixture:
     if covariance_type != shape_of(estimator.covariance_type):
         parameters["precisions_init"] = None
     model = cast(Any, SklearnMixture)(**deepcopy(parameters))
-    known = _fitted(estimator)
-    known.pop(_OURS_ONLY, None)
+    known = {name: value for name, value in _fitted(estimator).items() if name not in _OURS_ONLY}
     if known:
         written = parameters_of(estimator.mixture_, covariance_type)
         known |= {f"{name}_": value for name, value in zip(Parameters._fields, written, strict=True)}

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from gaussmix.covariance.regularization import AddedDiagonal
 from gaussmix.engine.evaluator import Evaluator
 from gaussmix.errors import DataError
+from gaussmix.estimators.callbacks import Task
 from gaussmix.estimators.checks import ILL_DEFINED, Rows, checked_means, checked_precisions, checked_weights
 from gaussmix.estimators.climbing import PRECISION, Ascent, ascend
 from gaussmix.estimators.parameters import structure_of
@@ -27,7 +28,7 @@ class Last(NamedTuple):
     lower_bound: float
 
 
-def best_ascent(settings: Any, rows: Rows, evaluator: Evaluator, last: Last | None) -> Ascent:
+def best_ascent(settings: Any, rows: Rows, evaluator: Evaluator, last: Last | None, fit: Task) -> Ascent:
     """Climb from every start; return the best.
 
     Parameters
@@ -38,16 +39,18 @@ def best_ascent(settings: Any, rows: Rows, evaluator: Evaluator, last: Last | No
         What is fitted, and the passes over it.
     last : Last or None
         Where to go on instead.
+    fit : Task
+        What callbacks are told of.
 
     Raises
     ------
     DataError
         When all starts end in singular covariances.
     """
-    model = _model(settings, evaluator)
+    model = model_of(settings, evaluator)
     fixed = _fixed(settings, rows.x.shape[1])
     random_state = check_random_state(settings.random_state)
-    teller = Teller(settings.verbose, settings.verbose_interval)
+    teller = Teller(settings, fit)
     best: Ascent | None = None
     for number in range(settings.n_init if last is None else 1):
         teller.begin(number)
@@ -59,6 +62,7 @@ def best_ascent(settings: Any, rows: Rows, evaluator: Evaluator, last: Last | No
                 begun = Last(last.mixture.expressed_in(model.pilot.coordinates), last.lower_bound)
             ascent = ascend(*begun, model, evaluator, tol=settings.tol, max_iter=settings.max_iter, told=teller)
         except Collapsed:
+            teller.abandon()
             continue
         teller.end(ascent.converged, ascent.lower_bound)
         if best is None or _better(ascent, best):
@@ -75,7 +79,8 @@ def _better(ascent: Ascent, best: Ascent) -> bool:
     return ascent.lower_bound > best.lower_bound or best.lower_bound == -math.inf
 
 
-def _model(settings: Any, evaluator: Evaluator) -> Model:
+def model_of(settings: Any, evaluator: Evaluator) -> Model:
+    """Return what an estimator fits, in the coordinates of the rows."""
     n_features = evaluator.source.n_features
     family = structure_of(settings.covariance_type, n_features)
     pilot = evaluator.pilots[family.axis_equivariant]

@@ -4,47 +4,48 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Self, cast
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from gaussmix import criteria
 from gaussmix._linalg import Array
 from gaussmix.data.open import open_source
-from gaussmix.engine.evaluator import Evaluator, appraise_source, score_source
+from gaussmix.engine.evaluator import Evaluator, appraise_source
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.threads import one_blas_thread
-from gaussmix.engine.scoring import Appraisal, RowScores
-from gaussmix.errors import DataError, ParameterError
+from gaussmix.errors import ParameterError
+from gaussmix.estimators.answers import MixtureAnswers, checked_rows, labels, new_rows
+from gaussmix.estimators.callbacks import CallbackSupportMixin, Task, ending_callbacks
 from gaussmix.estimators.checks import (
     COLLAPSED,
+    FIRST_BATCH,
+    NO_SAMPLE,
     PARAMETER_CONSTRAINTS,
     UNCONVERGED,
     checked_covariances,
     checked_means,
     checked_weights,
+    require_rows,
     weighted_rows,
 )
 from gaussmix.estimators.exchange import as_sklearn, copied, current_mixture, names_of
 from gaussmix.estimators.finding import Last, best_ascent
 from gaussmix.estimators.parameters import mixture_from, parameters_of, structure_of
 from gaussmix.estimators.sampling import draw
+from gaussmix.estimators.stepwise import step
 from gaussmix.mixture import Mixture
-from gaussmix.report.text import report_text
+from gaussmix.statistics import Statistics
 
 _SAMPLED = 2048  # rows by which the coordinates of constant columns are found
-_LEAST_ROWS = 2
-_NO_SAMPLE = "The sampling requires at least one sample."
 
 
-class GaussianMixture(DensityMixin, BaseEstimator):
+class GaussianMixture(CallbackSupportMixin, MixtureAnswers):
     """A Gaussian mixture with scikit-learn's parameters, attributes and results.
 
     Everything that `sklearn.mixture.GaussianMixture` takes and has means the same here, and the same start leads to the
@@ -104,6 +105,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         The same for every iteration of the best start.
     log_likelihood_ : float
         Log-likelihood of all rows under the parameters that are returned.
+    n_samples_seen_ : float
+        Sum of the weights of all rows that were fitted, which says what a further batch weighs beside them.
     n_features_in_ : int
         Number of features D.
     feature_names_in_ : array (D,)
@@ -120,8 +123,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     lower_bound_: float
     lower_bounds_: list[float]
     log_likelihood_: float
+    n_samples_seen_: float
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
+
+    # The mixture that the attributes were written from, to the last bit, and the statistics of all batches.
+    _kept: Mixture | None = None
+    _running: Statistics | None = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = PARAMETER_CONSTRAINTS
 
@@ -188,46 +196,91 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         X, y, sample_weight
             As in `fit`.
         """
-        return self._labels(self._fit(X, sample_weight))
+        x = self._fit(X, sample_weight)
+        return labels(self.mixture_, x)
 
-    def _fit(self, X: Any, sample_weight: Any) -> NDArray[Any]:
+    def partial_fit(self, X: Any, y: object = None, *, sample_weight: Any = None) -> Self:
+        """Correct the mixture by a batch of rows: stepwise EM (Cappe & Moulines 2009).
+
+        The first call is a `fit` of its batch. Later ones may bring any number of rows: with batches of total weight n
+        before it, one of weight w gets the share (w / (n + w))^0.6 in the statistics from which the parameters follow;
+        with batches of one size that is t^-0.6 at the t-th. What was fitted before, by `fit` too, is gone on from;
+        parameters of `from_parameters` are where the first batch begins, and weigh nothing.
+
+        Afterwards `n_iter_` counts iterations and batches, `lower_bound_` belongs to the parameters before the batch,
+        `log_likelihood_` is that of the batch's rows, and `converged_` is False, since `tol` is not looked at.
+
+        Parameters
+        ----------
+        X : array-like or dataframe (N, D)
+            Rows; the first batch needs at least as many as there are components.
+        y : None
+            Not looked at.
+        sample_weight : array-like (N,), optional
+            How often each row counts.
+
+        Raises
+        ------
+        ValueError
+            When a parameter or the rows cannot be used, or a covariance becomes singular; the mixture stays as it was.
+        """
+        if not hasattr(self, "converged_"):
+            self._fit(X, sample_weight, partial=True)
+            return self
+        self._validate_params()
+        x = checked_rows(self, X)
+        rows = weighted_rows(x, sample_weight)
+        mixture = self._last("partial_fit").mixture
+        known = self._running if mixture is self._kept else None
+        seen = getattr(self, "n_samples_seen_", 0.0)  # of parameters that came from elsewhere nothing is known
+        made = step(self, mixture, known, seen, rows)
+        self._keep(made.mixture, self.covariance_type, [*self.lower_bounds_, made.bound], converged=False)
+        self._running, self.n_samples_seen_ = made.statistics, seen + made.weight
+        self.log_likelihood_ = self._appraisal(x, sample_weight).log_likelihood
+        return self
+
+    @ending_callbacks
+    def _fit(self, X: Any, sample_weight: Any, *, partial: bool = False) -> NDArray[Any]:
         """Fit; return the rows as an array."""
         self._validate_params()
-        x = cast("NDArray[Any]", validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=_LEAST_ROWS))
+        x = new_rows(self, X)
         rows = weighted_rows(x, sample_weight)
-        if len(rows.x) < self.n_components:
-            raise DataError(
-                f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
-                f"n_samples = {len(rows.x)}"
-            )
+        require_rows(rows, self.n_components, FIRST_BATCH if partial else "")
+        task = Task.fit(self, self.n_init, x, sample_weight)
         with one_blas_thread():
             evaluator = Evaluator.open(open_source(rows.x, weights=rows.weights), LocalEngine(), 0, _SAMPLED)
-            last = self._last() if self.warm_start and hasattr(self, "converged_") else None
-            best = best_ascent(self, rows, evaluator, last)
+            last = self._last("warm_start") if self.warm_start and hasattr(self, "converged_") else None
+            best = best_ascent(self, rows, evaluator, last, task)
         if not best.converged and self.max_iter > 0:
-            warnings.warn(COLLAPSED if best.collapsed else UNCONVERGED, ConvergenceWarning, stacklevel=3)
-        self._keep(best.mixture, self.covariance_type)
-        self.converged_, self.n_iter_ = best.converged, len(best.bounds)
-        self.lower_bound_, self.lower_bounds_ = best.lower_bound, list(best.bounds)
+            warnings.warn(COLLAPSED if best.collapsed else UNCONVERGED, ConvergenceWarning, stacklevel=4)
+        self._keep(best.mixture, self.covariance_type, best.bounds, best.converged)
         self.log_likelihood_ = appraise_source([best.mixture], evaluator.source, evaluator.executor)[0].log_likelihood
+        self.n_samples_seen_ = evaluator.summary.weight
+        task.end()
         return x
 
-    def _last(self) -> Last:
-        """Return where a warm start goes on from."""
+    def _last(self, by: str) -> Last:
+        """Return where a warm start or a further batch goes on from."""
+        structure = structure_of(self.covariance_type, self.n_features_in_).name
+        kept = self._kept
+        if kept is not None and kept.structure != structure:
+            raise ParameterError(f"{by}: the last fit had the structure {kept.structure}, not {structure}; fit a clone")
         mixture = current_mixture(self)
         if (mixture.n_components, mixture.n_features) != (self.n_components, self.n_features_in_):
             raise ParameterError(
-                f"warm_start: the last fit had {mixture.n_components} components in {mixture.n_features} features, "
-                f"this one has {self.n_components} in {self.n_features_in_}; set warm_start=False or fit a clone"
+                f"{by}: the last fit had {mixture.n_components} components in {mixture.n_features} features, "
+                f"this one has {self.n_components} in {self.n_features_in_}; fit a clone"
             )
         return Last(mixture, self.lower_bound_)
 
-    def _keep(self, mixture: Mixture, covariance_type: str) -> None:
-        """Take a mixture as this estimator's."""
+    def _keep(self, mixture: Mixture, covariance_type: str, bounds: Sequence[float], converged: bool) -> None:
+        """Take a mixture as this estimator's, and how it came about."""
         structure = structure_of(covariance_type, mixture.n_features).name
-        self._kept = mixture.renamed(structure, names_of(self))
+        self._kept, self._running = mixture.renamed(structure, names_of(self)), None
         written = parameters_of(mixture, covariance_type)
         self.weights_, self.means_, self.covariances_, self.precisions_, self.precisions_cholesky_ = written
+        self.converged_, self.n_iter_, self.lower_bounds_ = converged, len(bounds), list(bounds)
+        self.lower_bound_ = bounds[-1] if bounds else -math.inf
 
     # What it is
 
@@ -236,67 +289,6 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """The fitted mixture as a frozen value; made of the attributes where somebody has changed them."""
         check_is_fitted(self)
         return current_mixture(self)
-
-    def summary(self) -> str:
-        """Return a text that tells of the components, for a person to read."""
-        return report_text(self.mixture_)
-
-    # What it says of rows
-
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return the most probable component (N,) of every row.
-
-        Parameters
-        ----------
-        X : array-like or dataframe (N, D)
-        """
-        return self._labels(self._rows(X))
-
-    def predict_proba(self, X: Any) -> Array:
-        """Return the probabilities (N, K) that a row came from each component.
-
-        Parameters
-        ----------
-        X : array-like or dataframe (N, D)
-        """
-        return np.concatenate([scores.responsibilities for scores in self._scores(self._rows(X))])
-
-    def score_samples(self, X: Any) -> Array:
-        """Return the log density (N,) of every row.
-
-        Parameters
-        ----------
-        X : array-like or dataframe (N, D)
-        """
-        return np.concatenate([scores.log_prob for scores in self._scores(self._rows(X))])
-
-    def score(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> float:  # pyright: ignore[reportIncompatibleMethodOverride] - the mixin returns nothing
-        """Return the mean log density per row.
-
-        Parameters
-        ----------
-        X : array-like or dataframe (N, D)
-        y : None
-            Not looked at.
-        sample_weight : array-like (N,), optional
-            How often each row counts.
-        """
-        return self._appraisal(X, sample_weight).score
-
-    def bic(self, X: Any) -> float:
-        """Return the Bayesian information criterion on the rows X (N, D); lower is better."""
-        seen = self._appraisal(X)
-        return criteria.bic(seen.log_likelihood, self.mixture_.n_parameters, float(seen.mass.sum()))
-
-    def aic(self, X: Any) -> float:
-        """Return the Akaike information criterion on the rows X (N, D); lower is better."""
-        return criteria.aic(self._appraisal(X).log_likelihood, self.mixture_.n_parameters)
-
-    def icl(self, X: Any) -> float:
-        """Return the integrated completed likelihood on the rows X (N, D), on BIC's scale; lower is better."""
-        seen = self._appraisal(X)
-        n = float(seen.mass.sum())
-        return criteria.icl(seen.log_likelihood, self.mixture_.n_parameters, n, seen.classification)
 
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> tuple[Array, NDArray[np.int64]]:
         """Draw rows (n_samples, D), component by component, and their components (n_samples,).
@@ -310,24 +302,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """
         mixture = self.mixture_
         if n_samples < 1:
-            raise ParameterError(f"Invalid value for 'n_samples': {n_samples} . {_NO_SAMPLE}")
+            raise ParameterError(NO_SAMPLE.format(n_samples))
         rng = check_random_state(self.random_state if random_state is None else random_state)
         return draw(mixture, self.covariance_type, n_samples, rng)
-
-    def _rows(self, X: Any) -> NDArray[Any]:
-        check_is_fitted(self)
-        return cast("NDArray[Any]", validate_data(self, X, reset=False))
-
-    def _scores(self, x: NDArray[Any]) -> Iterator[RowScores]:
-        for _, scores in score_source(current_mixture(self), open_source(x), LocalEngine()):
-            yield scores
-
-    def _labels(self, x: NDArray[Any]) -> NDArray[np.int64]:
-        return np.concatenate([scores.labels for scores in self._scores(x)])
-
-    def _appraisal(self, X: Any, sample_weight: Any = None) -> Appraisal:
-        rows = weighted_rows(self._rows(X), sample_weight)
-        return appraise_source([current_mixture(self)], open_source(rows.x, weights=rows.weights), LocalEngine())[0]
 
     def _n_parameters(self) -> int:
         """Return the number of free parameters; private in scikit-learn too, and widely called."""
@@ -369,16 +346,40 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             When these are not the parameters of a mixture.
         """
         n_components, n_features = np.shape(means)
-        estimator = cls(n_components, covariance_type=covariance_type, **parameters)
-        estimator._validate_params()
+        cls(n_components, covariance_type=covariance_type, **parameters)._validate_params()
         spread = checked_covariances(covariances, covariance_type, n_components, n_features)
         checked = checked_weights(weights, n_components), checked_means(means, n_components, n_features)
-        estimator.n_features_in_ = n_features
-        if feature_names is not None:
-            estimator.feature_names_in_ = np.array(feature_names, dtype=object)
-        estimator._keep(mixture_from(*checked, spread, covariance_type), covariance_type)
-        estimator.converged_, estimator.n_iter_ = True, 0
-        estimator.lower_bound_, estimator.lower_bounds_ = -math.inf, []
+        names = None if feature_names is None else tuple(feature_names)
+        mixture = mixture_from(*checked, spread, covariance_type, names)
+        return cls.from_mixture(mixture, covariance_type=covariance_type, **parameters)
+
+    @classmethod
+    def from_mixture(cls, mixture: Mixture, *, covariance_type: str | None = None, **parameters: Any) -> Self:
+        """Return a fitted estimator that is this mixture.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            As `gaussmix.fit(...).mixture` and `gaussmix.load` give it.
+        covariance_type : str, optional
+            Another name of the mixture's structure; the mixture's own by default.
+        **parameters
+            Further parameters of the estimator.
+
+        Raises
+        ------
+        ParameterError
+            When the mixture has another structure.
+        """
+        name = mixture.structure if covariance_type is None else covariance_type
+        if structure_of(name, mixture.n_features).name != mixture.structure:
+            raise ParameterError(f"covariance_type={name!r}: the mixture has the structure {mixture.structure}")
+        estimator = cls(mixture.n_components, covariance_type=name, **parameters)
+        estimator._validate_params()
+        estimator.n_features_in_ = mixture.n_features
+        if mixture.feature_names is not None:
+            estimator.feature_names_in_ = np.array(mixture.feature_names, dtype=object)
+        estimator._keep(mixture, name, (), converged=True)
         return estimator
 
     @classmethod

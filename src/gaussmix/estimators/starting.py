@@ -58,7 +58,7 @@ def start(
     if own.weights is not None and own.means is not None and own.spread is not None:
         return _with(model, own.weights, own.means, own.spread)
     if kind in ("kmeans", "random"):
-        found = _of_groups(_shares(rows, n_components, kind, random_state), n_components, model, evaluator)
+        found = mixture_of_groups(_shares(rows, n_components, kind, random_state), n_components, model, evaluator)
     else:
         found = _of_single_rows(rows, _chosen_rows(rows, n_components, kind, random_state), model)
     weights = found.weights if own.weights is None else own.weights
@@ -93,8 +93,14 @@ def _chosen_rows(rows: Rows, n_components: int, kind: str, random_state: RandomS
     return random_state.choice(len(rows.x), size=n_components, replace=False, p=odds)
 
 
-def _of_groups(shares: Assignment, n_components: int, model: Model, evaluator: Evaluator) -> Mixture:
-    """Return the mixture of rows that have been shared out."""
+def mixture_of_groups(shares: Assignment, n_components: int, model: Model, evaluator: Evaluator) -> Mixture:
+    """Return the mixture of rows that have been shared out.
+
+    Raises
+    ------
+    Collapsed
+        When a covariance is singular.
+    """
     spreads = model.pilot.spreads
     nowhere = Mixture.within(
         model.pilot.coordinates,

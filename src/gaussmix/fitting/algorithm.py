@@ -49,7 +49,9 @@ class Algorithm:
         return replace(self, explore=self.finish)
 
 
-EM = Algorithm("em", em, em)
+_ACCELERATED = partial(em, accelerated=True)
+
+EM = Algorithm("em", _ACCELERATED, _ACCELERATED)
 
 
 def algorithm(name: str, seed: int, max_passes: int) -> Algorithm:
@@ -66,6 +68,6 @@ def algorithm(name: str, seed: int, max_passes: int) -> Algorithm:
     known = {
         "em": EM,
         "cem": Algorithm("cem", cem, cem, by_likelihood=False),
-        "sem": Algorithm("sem", partial(sem, seed=seed, max_passes=max_passes), em),
+        "sem": Algorithm("sem", partial(sem, seed=seed, max_passes=max_passes), _ACCELERATED),
     }
     return known[name]

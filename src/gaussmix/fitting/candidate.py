@@ -16,10 +16,12 @@ from gaussmix.engine.evaluator import Appraise, Evaluator
 from gaussmix.engine.scoring import Appraisal
 from gaussmix.fitting.algorithm import EM, Algorithm
 from gaussmix.fitting.degeneracy import LARGEST_SHARE, Degeneracy, find_degenerate
+from gaussmix.fitting.effort import EFFORTS, Effort
 from gaussmix.fitting.em import Reseed
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
 from gaussmix.fitting.race import Runner, race, winner
+from gaussmix.fitting.starts.groups import groups_of, likely_groups, moves
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
 from gaussmix.statistics import Statistics
@@ -100,17 +102,25 @@ class Recipe:
     kind : str
         Kind of starts.
     n_starts : int or None
-        How many; None leaves it to the kind.
+        How many; None leaves it to the effort.
     rule : StoppingRule
         When to stop.
     algorithm : Algorithm
         How each of them climbs.
+    effort : Effort
+        How much is spent on looking for a better optimum.
     """
 
     kind: str
     n_starts: int | None
     rule: StoppingRule
     algorithm: Algorithm = EM
+    effort: Effort = EFFORTS["default"]
+
+    @property
+    def searching(self) -> bool:
+        """Whether the user leaves it to us how an optimum is looked for."""
+        return self.kind == "auto" and self.n_starts is None and self.algorithm.by_likelihood
 
 
 @final
@@ -171,6 +181,8 @@ class Candidates:
             model = self.model(family)
             return (yield from self.finals(Contest(family, n_components, model, tuple(given), False)))
         contest = yield from self.heats(self.entered(family, n_components))
+        if self.recipe.searching:
+            contest = yield from self.escaped(contest)
         return (yield from self.finals(contest))
 
     def model(self, family: Family) -> Model:
@@ -182,7 +194,8 @@ class Candidates:
 
     def entered(self, family: Family, n_components: int, first: int = 0, last: int | None = None) -> Contest:
         """Return a candidate's starts, from the `first` to before the `last`, none of them run yet."""
-        starts = islice(self.seeds.starts(n_components, self.recipe.kind, self.recipe.n_starts), first, last)
+        n_starts = self.recipe.n_starts or self.recipe.effort.n_starts
+        starts = islice(self.seeds.starts(n_components, self.recipe.kind, n_starts), first, last)
         runners = tuple(Runner(start.kind, start, start.favourite) for start in starts)
         sampled = self.evaluator.sample is not self.evaluator
         return Contest(family, n_components, self.model(family), runners, sampled)
@@ -201,6 +214,26 @@ class Candidates:
         ran = [runner for runner in contest.field if runner.outcome is not None]
         field = yield from race(fresh, model, rule, self._reseed(model), algorithm=self.recipe.algorithm)
         return replace(contest, field=(*ran, *field))
+
+    def escaped(self, contest: Contest) -> Method[Contest]:
+        """Race moves out of the best optimum so far, until a number of rounds has led to nothing better."""
+        failures = rounds = 0
+        while failures < self.recipe.effort.moves and (leader := contest.leader) is not None:
+            found = groups_of(leader, contest.model) or likely_groups(leader, contest.model)
+            lots = self.seeds.generator("moves", rounds, contest.n_components)
+            moved = moves(found, self.seeds.z, lots) if found else ()
+            runners = tuple(Runner(move.kind, move) for move in moved)
+            if not runners:
+                break
+            contest = yield from self.heats(replace(contest, field=(*contest.field, *runners)))
+            better = contest.leader is not None and contest.leader.objective > leader.objective + self._worth(contest)
+            failures, rounds = 0 if better else failures + 1, rounds + 1
+        return contest
+
+    def _worth(self, contest: Contest) -> float:
+        """Return what two objectives of the heats must differ by to be those of different optima."""
+        summary = self.evaluator.sample.summary if contest.sampled else self.evaluator.summary
+        return 10.0 * max(_HEAT_TOL, self.recipe.rule.tol) * summary.weight
 
     def finals(self, contest: Contest, bar: float = -math.inf, max_passes: int | None = None) -> Method[Fitted]:
         """Run the best of a contest on all rows until the rule is met, and appraise it.

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from gaussmix.covariance import Diagonal
 from gaussmix.engine.assignment import Assignment
-from gaussmix.engine.climb import Climbed, Groups, Position
+from gaussmix.engine.climb import Climb, Climbed, Groups, Position
 from gaussmix.engine.evaluator import Request
 from gaussmix.engine.expectation import Expectation
+from gaussmix.fitting.acceleration import Leaps, slow
 from gaussmix.fitting.maximize import Collapsed, Died, Model
 from gaussmix.fitting.method import Method, Outcome
 from gaussmix.fitting.starts.start import Start
@@ -23,14 +24,19 @@ from gaussmix.statistics import Statistics
 
 _RESEEDS = 3  # times that dead components get new rows before they are left out
 _MONOTONE = 1e-12  # relative fall of the objective that rounding may cause
-_LEAST_AT_ONCE, _MOST_AT_ONCE = 8, 128
+_MOST_AT_ONCE = 128  # passes of a small problem, between which interrupts are answered
 
 Reseed = Callable[[Mixture, NDArray[np.int64]], Mixture | None]
 """Gives dead components of a mixture new rows, or None where that cannot be done."""
 
 
 def em(
-    start: Start | Mixture | Outcome, model: Model, rule: StoppingRule, reseed: Reseed | None = None
+    start: Start | Mixture | Outcome,
+    model: Model,
+    rule: StoppingRule,
+    reseed: Reseed | None = None,
+    *,
+    accelerated: bool = False,
 ) -> Method[Outcome]:
     """Climb from `start` until the rule is met (Dempster, Laird & Rubin 1977).
 
@@ -44,28 +50,30 @@ def em(
         When to stop.
     reseed : callable, optional
         What to do with dead components; without it they are dropped.
+    accelerated : bool
+        Whether to leap where EM is slow (`fitting.acceleration`); every trial counts as a pass.
 
     Returns
     -------
     Outcome
         With the best mixture of the last segment; its statistics belong to it.
     """
-    run = _Run(start, model, rule)
+    run = _Run(start, model, rule, accelerated)
     known = start.statistics if isinstance(start, Outcome) and not model.small else None
     while True:
         try:
             if known is None and run.small:
-                (climbed,) = yield [model.climb(run.here, run.passes_at_once)]
+                (climbed,) = yield [run.climb()]
                 known = run.follow(climbed)
             else:
                 if known is None:
                     (known,) = yield [model.expectation(run.mixture())]
-                run.see(known)
+                known = run.see(known)
             if run.reason is not None:
                 return run.outcome(run.reason)
-            if known is not None:
+            if known is not None and not run.leap():
                 run.here = yield from improve(model.expectation(run.mixture()), known, model)
-                known = None
+            known = None
         except Stop as stop:
             return run.outcome(stop.reason)
         except Collapsed:
@@ -109,13 +117,16 @@ class _Run:
 
     here: Position | Mixture | Groups
 
-    def __init__(self, start: Start | Mixture | Outcome, model: Model, rule: StoppingRule) -> None:
+    def __init__(self, start: Start | Mixture | Outcome, model: Model, rule: StoppingRule, accelerated: bool) -> None:
         self._model = model
         self._rule = rule
+        self._leaps = Leaps(model.pilot.spreads) if accelerated and model.regularization.monotone else None
+        self._leaping = False
         self._settling = Settling(rule)
         self._best: Position | tuple[Mixture, Statistics] | None = None
         self._objective = -math.inf
         self._rounding = 0.0
+        self._remaining = math.inf
         self._reseeds = 0
         self._dropped = False
         self._trace: list[float] = []
@@ -132,11 +143,10 @@ class _Run:
         else:
             self.here = start.expressed_in(model.pilot.coordinates)
 
-    @property
-    def passes_at_once(self) -> int:
-        """Passes of a small problem to make before looking again: about as many as will be needed."""
-        wanted = min(_MOST_AT_ONCE, max(_LEAST_AT_ONCE, self._settling.passes_left()))
-        return max(1, min(wanted, self._rule.max_passes - len(self._trace)))
+    def climb(self) -> Climb:
+        """Return the request for the next passes of a small problem."""
+        passes = max(1, min(_MOST_AT_ONCE, self._rule.max_passes - len(self._trace)))
+        return self._model.climb(self.here, passes, self._rule, accelerated=self._leaps is not None)
 
     def mixture(self) -> Mixture:
         """Return the mixture that the next pass is about."""
@@ -146,15 +156,65 @@ class _Run:
             self.here = self.here.mixture()
         return self.here
 
-    def see(self, statistics: Statistics) -> None:
-        """Take in the statistics of the mixture; set a reason where it is time to stop."""
+    def see(self, statistics: Statistics) -> Statistics:
+        """Take in the statistics of the mixture; set a reason where it is time to stop.
+
+        Returned are those to go on from: of the best mixture, where a leap has failed.
+        """
         mixture = self.mixture()
         objective = self._model.objective(statistics, mixture)
+        if self._leaping and not objective >= self._objective:
+            return self._take_back()
         if self._fell(objective, statistics):
             self.reason = Reason.PRECISION
-            return
+            return statistics
         self._best, self._rounding = (mixture, statistics), statistics.rounding
-        self._count([objective], statistics.magnitude, statistics.weight)
+        weight, settled = statistics.weight, False
+        if self._leaping:
+            self._settling.leapt(objective / weight)
+        else:
+            settled = self._settling.settled(objective / weight, rounding_noise(statistics.magnitude, weight))
+        if self._leaps is not None:
+            if self._leaping:
+                self._leaps.landed((objective - self._objective) / weight >= self._rule.tol)
+            self._leaps.see(statistics)
+            settled = settled and not self._leaps.doubtful
+        self._leaping = False
+        self._count([objective], settled, self._settling.remaining, weight)
+        return statistics
+
+    def leap(self) -> bool:
+        """Go on from far ahead, where EM is slow and three passes have told the way; say whether that was done."""
+        if self._leaps is None or (stretched := self._leaps.stretch()) is None:
+            return False
+        settling, best = self._settling, self._best
+        assert isinstance(best, tuple)
+        settling.stretched(stretched)
+        wanted = self._leaps.doubtful if settling.calm else slow(settling.gain, settling.remaining, self._rule.tol)
+        ahead = self._leaps.leap(stretched) if wanted else None
+        self._leaps.begin(best[1])
+        if ahead is None:
+            self._leaps.doubtful = self._leaps.doubtful and not wanted
+            return False
+        try:
+            self.here = self._model.maximize(ahead, best[0].spread)
+        except (Collapsed, Died):
+            self._leaps.doubtful = False
+            return False
+        self._leaping = True
+        self._leaps.begin()
+        return True
+
+    def _take_back(self) -> Statistics:
+        """Go on from where a failed leap began."""
+        assert self._leaps is not None
+        assert isinstance(self._best, tuple)
+        self.here, statistics = self._best
+        self._leaping = False
+        self._leaps.failed()
+        self._leaps.begin(statistics)
+        self._count([self._objective], False, self._settling.remaining, statistics.weight)
+        return statistics
 
     def follow(self, climbed: Climbed) -> Statistics | None:
         """Take in several passes at once; return statistics where the next M-step needs the general code."""
@@ -166,10 +226,11 @@ class _Run:
             self.here = self.here if last is None else last
             return None
         self._best = last
-        _, magnitude, weight = last.sums[2].tolist()
-        self._count(climbed.objectives, magnitude, weight)
-        self.here = last if following is None else following
-        return last.statistics() if following is None else None
+        self._count(climbed.objectives, climbed.settled, climbed.remaining, float(last.sums[2][2]))
+        # Where one M-step is too much for compiled code, others will be: the general code goes on.
+        self.small = following is not None
+        self.here = following or last
+        return None if self.small else last.statistics()
 
     def bury(self, dead: NDArray[np.int64], reseed: Reseed | None) -> bool:
         """Give dead components new rows a few times, then leave them out; either begins a new segment."""
@@ -178,6 +239,9 @@ class _Run:
             return False
         self._segments.append(len(self._trace))
         self._settling = Settling(self._rule)
+        self._leaping = False
+        if self._leaps is not None:
+            self._leaps.begin()
         fresh = reseed(mixture, dead) if reseed is not None and self._reseeds < _RESEEDS else None
         if fresh is not None:
             self._reseeds += 1
@@ -196,22 +260,18 @@ class _Run:
             reason = Reason.DROPPED
         mixture, statistics = (best.mixture(), best.statistics()) if isinstance(best, Position) else best
         trace, segments = tuple(self._trace), tuple(self._segments)
-        return Outcome(mixture, statistics, self._objective, reason, trace, segments, self._settling.remaining)
+        return Outcome(mixture, statistics, self._objective, reason, trace, segments, self._remaining)
 
-    def _count(self, objectives: list[float], magnitude: float, weight: float) -> None:
-        """Take in the objectives of the latest passes."""
-        noise = rounding_noise(magnitude, weight)
-        settled = False
-        for objective in objectives:
-            settled = self._settling.settled(objective / weight, noise) or settled
+    def _count(self, objectives: list[float], settled: bool, remaining: float, weight: float) -> None:
+        """Take in the objectives of the latest passes, and what is left to gain after them, per unit of weight."""
         self._trace += objectives
-        self._objective = objectives[-1]
-        if settled and math.isfinite(objectives[-1]):
+        self._objective, self._remaining = objectives[-1], remaining
+        if self._rule.hopeless(self._objective, remaining * weight):
+            self.reason = Reason.OUTRUN
+        elif settled and math.isfinite(self._objective):
             self.reason = Reason.CONVERGED
         elif len(self._trace) >= self._rule.max_passes:
             self.reason = Reason.MAX_PASSES
-        elif self._rule.hopeless(self._objective, self._settling.remaining * weight):
-            self.reason = Reason.OUTRUN
 
     def _fell(self, objective: float, statistics: Statistics) -> bool:
         """Whether the objective fell by more than rounding explains (or is not a number at all)."""

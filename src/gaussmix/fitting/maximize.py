@@ -16,6 +16,7 @@ from gaussmix.engine.climb import LEAST_MASS, Climb, Groups, Position
 from gaussmix.engine.expectation import Expectation
 from gaussmix.engine.plan import LARGEST_BOUND, error_bound
 from gaussmix.engine.summary import Pilot
+from gaussmix.fitting.stopping import StoppingRule
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
@@ -86,10 +87,16 @@ class Model:
             self.sampled,
         )
 
-    def climb(self, start: Position | Mixture | Groups, passes: int) -> Climb:
+    def climb(
+        self, start: Position | Mixture | Groups, passes: int, rule: StoppingRule, *, accelerated: bool = False
+    ) -> Climb:
         """Return the request for several passes of a small problem."""
-        assert isinstance(self.structure, Family)
-        return Climb(start, self.structure, self.regularization, self.structure.axis_equivariant, self.sampled, passes)
+        family = self.structure
+        assert isinstance(family, Family)
+        return Climb(
+            *(start, family, self.regularization, family.axis_equivariant, self.sampled, passes),
+            *(accelerated and self.regularization.monotone, rule.tol, rule.bar),
+        )
 
     def maximize(self, statistics: Statistics, previous: Covariances | None) -> Mixture:
         """Return the mixture that maximises the expected (penalised) log-likelihood.

@@ -79,15 +79,31 @@ class Settling:
         self._rule = rule
         self._last: float | None = None
         self._gain = 0.0
+        self._rate = 0.0
         self._calm = 0
         self.remaining = float("inf")
 
-    def passes_left(self) -> int:
-        """Estimate of how many passes it will take to meet the rule, if gains go on shrinking at the same rate."""
-        if not 0.0 < self.remaining < float("inf") or self._gain <= 0.0:
-            return 0  # nothing is known yet
-        rate = self.remaining / (self.remaining + self._gain)
-        return max(0, math.ceil(math.log(self._rule.tol / max(self.remaining, self._gain)) / math.log(rate))) + 2
+    @property
+    def gain(self) -> float:
+        """The latest gain of an M-step, per unit of weight."""
+        return self._gain
+
+    @property
+    def calm(self) -> bool:
+        """Whether the rule has been met once."""
+        return self._calm > 0
+
+    def leapt(self, objective: float) -> None:
+        """Take in an objective that a leap has led to: what it gained says nothing of the gains to come."""
+        self._last, self._gain, self._calm = objective, 0.0, 0
+        self.remaining = float("inf")
+
+    def stretched(self, length: float) -> None:
+        """Take in that the slowest steps shrink by 1 - 1/length: gains, which go with their squares, by no more.
+
+        After a leap the fast directions have most of the gain, and hide for a while how slow the rest is.
+        """
+        self._rate = (1.0 - 1.0 / length) ** 2 if length > 1.0 else 0.0
 
     def settled(self, objective: float, noise: float) -> bool:
         """Take in the next objective per unit of weight; say whether the rule is met.
@@ -106,8 +122,9 @@ class Settling:
         self._gain = gain
         if gain <= noise:
             self.remaining = 0.0
-        elif 0.0 <= gain < before:
-            self.remaining = gain * gain / (before - gain)
+        elif gain < before:
+            rate = max(self._rate, gain / before)
+            self.remaining = gain * rate / (1.0 - rate)
         else:
             self.remaining = float("inf")
         calm = gain < self._rule.tol and self.remaining < self._rule.tol

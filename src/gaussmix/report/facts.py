@@ -22,7 +22,7 @@ Facts: TypeAlias = dict[str, Any]
 _OF_FIT = (
     *("data", "n_rows", "rows_read", "weight", "weight_kind", "effective_size", "requested", "log_likelihood", "score"),
     *("bic", "icl", "aic", "aicc", "entropy", "passes", "converged", "reason", "remaining", "degenerate"),
-    *("effective_rows", "kish_rows", "assigned", "warnings", "algorithm", "tol", "max_passes", "seed"),
+    *("effective_rows", "kish_rows", "assigned", "warnings", "effort", "algorithm", "tol", "max_passes", "seed"),
     "gaussmix",
 )
 _OF_SEARCH = ("criterion", "candidates")

@@ -27,8 +27,7 @@ _GAIN_PER_ROW = 0.3  # of log-likelihood, that a better start of a candidate may
 _STEPS = (-2, -1, 1, 2)
 _SCOUTS = 3
 _SCOUT_PASSES = 30
-_LEAST_ROUNDS, _MOST_ROUNDS = 2, 8  # of suggestions between neighbours
-_IMPROVEMENT = 0.1  # of the best criterion, for which another round is worth its while
+_IMPROVEMENT = 0.1  # of the best criterion, for which another round of suggestions is worth its while
 
 
 @final
@@ -159,13 +158,14 @@ class _Grid:
     def fit(self) -> dict[Key, Fitted]:
         """Fit every candidate for which there are enough distinct rows."""
         few = _FIRST_STARTS if self._prune else None
+        least, most = self._ground.candidates.recipe.effort.rounds
         contests = self._first_heats(few)
-        for number in range(_MOST_ROUNDS):
+        for number in range(most):
             before = self._best(contests)
             if self._driver.interrupted:
                 break
             contests |= self._suggested(contests, few if number == 0 else None)
-            if number + 1 >= _LEAST_ROUNDS and self._best(contests) > before - _IMPROVEMENT:
+            if number + 1 >= least and self._best(contests) > before - _IMPROVEMENT:
                 break
         order = sorted(contests, key=lambda key: self._estimate(contests[key]))
         best, fitted = math.inf, dict[Key, Fitted]()

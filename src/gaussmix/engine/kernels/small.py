@@ -3,45 +3,80 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import float64, int64, types
 
 from gaussmix._linalg import Array
-from gaussmix.engine.kernels.compiling import inner, whole
-from gaussmix.engine.kernels.small_axes import EQUAL, common_axes_of
-from gaussmix.engine.kernels.small_expectation import expectation
-from gaussmix.engine.kernels.small_families import IDENTITY, estimate
-from gaussmix.engine.kernels.small_matrices import invert
+from gaussmix.engine.kernels import small_expectation, small_families
+from gaussmix.engine.kernels.compiling import Unit, inner
+from gaussmix.engine.kernels.small_leaps import (
+    aimed,
+    begin,
+    extrapolate,
+    failed,
+    followed,
+    over,
+    remember,
+    stepped,
+    stretch,
+)
+from gaussmix.engine.kernels.small_matrices import fill_identity, invert
+
+Parameters = tuple[Array, Array, Array]
+Model = tuple[tuple[int, int, int], float, Array, float]
+"""Letters, strength and reference of the pseudo-observations, least mass."""
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 _FAR_MOVE = 1e4
 _MONOTONE = 1e-12
 
-GOING, UNABLE, FELL = 0, 1, 2
-"""How a climb ended: it may go on; its last M-step needs the general code; the objective fell."""
+GOING, UNABLE, FELL, SETTLED = 0, 1, 2, 3
+"""How a climb ended: it may go on; its last M-step needs the general code; the objective fell; its rule is met."""
+
+_MIXTURE = types.Tuple((float64[::1], float64[:, ::1], float64[:, :, ::1]))
+_SUMS = types.Tuple((float64[:, ::1], float64[::1], float64[::1]))
+_SIGNATURE = types.Tuple((int64, int64, float64))(
+    *(types.FunctionType(small_expectation.SIGNATURE), types.FunctionType(small_families.SIGNATURE)),
+    *(float64[:, ::1], float64[::1], float64[::1], types.UniTuple(int64, 3)),
+    *(float64, float64[::1], float64, float64),
+    *(types.boolean, types.boolean, float64, float64),
+    *(_MIXTURE, _MIXTURE, _SUMS, float64[::1]),
+)
 
 
-@whole
-def climb(
+def _climb(
+    expectation: Unit,
+    estimate: Unit,
     rows: Array,
     row_weights: Array,
+    spreads: Array,
     letters: tuple[int, int, int],
     strength: float,
     reference: Array,
     log_jacobian: float,
     least_mass: float,
     from_groups: bool,
-    mixture: tuple[Array, Array, Array],
-    evaluated: tuple[Array, Array, Array],
-    sums: tuple[Array, Array, Array],
+    accelerated: bool,
+    tol: float,
+    bar: float,
+    mixture: Parameters,
+    evaluated: Parameters,
+    sums: Parameters,
     objectives: Array,
-) -> tuple[int, int]:
-    """Make up to ``len(objectives)`` passes; return how many were made, and how they ended.
+) -> tuple[int, int, float]:
+    """Make up to ``len(objectives)`` passes.
+
+    Returned is how many were made, how they ended, and an estimate of what is left to gain, per unit of weight.
 
     Parameters
     ----------
+    expectation, estimate : Unit
+        The E-step, and the M-step of the family's letters.
     rows : array (D, rows)
         Transposed, in the fit's coordinates.
     row_weights : array (rows,)
         Row weights.
+    spreads : array (D,)
+        The features' standard deviations, by which leaps are measured.
     letters : tuple of int
         Codes of the family's letters.
     strength, reference : float, array (D,)
@@ -52,54 +87,142 @@ def climb(
         A component not heavier than this has died.
     from_groups : bool
         Whether `mixture` begins as masses, means and scatters of groups, of which to make a mixture first.
+    accelerated : bool
+        Whether to leap where EM is slow.
+    tol, bar : float
+        Of the rule of `fitting.stopping`: once it is met, or cannot be, no more passes are made.
     mixture : tuple of arrays
-        Weights (K,), means (K, D), factors (K, D, D): where to begin; overwritten by what the last M-step gave.
+        Weights (K,), means (K, D), factors (K, D, D): where to begin; overwritten by where to go on.
     evaluated : tuple of arrays
-        Of the same shapes: overwritten by the mixture that the last E-step was about (the one before, if it FELL).
+        Of the same shapes: overwritten by the best mixture of a pass, the last unless a leap failed or it FELL.
     sums : tuple of arrays
-        `totals` (K, 1 + D + D(D+1)/2), `kish` (K,), `scalars` (3,) of that E-step.
+        `totals` (K, 1 + D + D(D+1)/2), `kish` (K,), `scalars` (3,) of that pass.
     objectives : array (passes,)
-        Overwritten by the penalised log-likelihood at every pass.
+        Overwritten by the penalised log-likelihood at every pass; of the best mixture where a leap failed.
     """
-    _, centres, factors = mixture
-    totals, kish, scalars = sums
-    n_components, n_features = centres.shape
-    diagonal = letters[2] == IDENTITY
-    whiteners = np.empty((n_components, n_features, n_features))
-    constants = np.empty(n_components)
-    scatters = np.empty((n_components, n_features, n_features))
-    mass = np.empty(n_components)
-    axes = np.eye(n_features)
-    to_maximize = from_groups
+    n_components, n_features = mixture[1].shape
+    model = letters, strength, reference, least_mass
+    work = (
+        np.empty(n_components),
+        np.empty((n_components, n_features, n_features)),
+        np.full((n_features, n_features), np.nan),
+    )
+    fresh = np.empty(sums[0].shape), np.empty(n_components), np.empty(3)
+    history, anchor = np.empty((3, *sums[0].shape)), np.empty((n_components, n_features))
+    course = begin()
     if from_groups:
-        _take_groups(mixture, mass, scatters)
-    elif letters[1] != EQUAL and letters[2] == EQUAL:
-        common_axes_of(factors, axes)
-    for number in range(objectives.shape[0] + 1):
-        # The M-step stands once, at the head of the loop: every place that calls it costs the compiler a second.
-        if to_maximize:
-            good = _regularize(strength, reference, least_mass, mass, scatters)
-            good = good and estimate(letters[0], letters[1], letters[2], mass, scatters, factors, axes)
-            if not (good and (number == 0 or _move(totals, mixture))):
-                _copy(evaluated, mixture)
-                return number, UNABLE
-            _share(mass, mixture[0])
-        if number == objectives.shape[0]:
-            break
-        _prepare(mixture, log_jacobian, constants, whiteners)
-        expectation(rows, row_weights, constants, centres, whiteners, diagonal, totals, kish, scalars)
-        objectives[number] = scalars[0] - _penalty(whiteners, strength, reference)
-        if number > 0 and not objectives[number] >= objectives[number - 1] - _MONOTONE * scalars[1]:
-            return number + 1, FELL
-        _copy(mixture, evaluated)
-        _take_totals(totals, mass, scatters)
-        to_maximize = True
-    return objectives.shape[0], GOING
+        fill_identity(work[2])
+        _take_groups(mixture, work)
+        if not _maximize(estimate, model, work, mixture):
+            return 0, UNABLE, course.remaining
+    for number in range(objectives.shape[0]):
+        objective = _evaluate(expectation, rows, row_weights, model, log_jacobian, mixture, work[1], fresh)
+        objectives[number] = objective
+        if course.length > 1.0 and not objective >= course.best:
+            objectives[number] = course.best
+            course = failed(course)
+        elif not objective >= course.best - _MONOTONE * fresh[2][1]:
+            return number + 1, FELL, course.remaining
+        else:
+            course = followed(course, objective, fresh[2], tol)
+            _copy(mixture, evaluated)
+            _copy_sums(fresh, sums)
+            if over(course, fresh[2][2], bar):
+                return number + 1, SETTLED, course.remaining
+        remember(sums[0], evaluated[1], course.steps, anchor, history)
+        if course.steps == 2:
+            allowed = accelerated and number + 1 < objectives.shape[0]
+            course = aimed(course, stretch(spreads, history), tol, allowed)
+            if course.length > 1.0 and _leap(estimate, model, course.length, anchor, history, work, mixture):
+                continue
+            remember(sums[0], evaluated[1], 0, anchor, history)
+        course = stepped(course)
+        if not _step(estimate, model, sums[0], evaluated, work, mixture):
+            return number + 1, UNABLE, course.remaining
+    return objectives.shape[0], GOING, course.remaining
+
+
+climb = Unit(_climb, _SIGNATURE)
 
 
 @inner
-def _take_groups(mixture: tuple[Array, Array, Array], mass: Array, scatters: Array) -> None:
+def _evaluate(
+    expectation: Unit,
+    rows: Array,
+    row_weights: Array,
+    model: Model,
+    log_jacobian: float,
+    mixture: Parameters,
+    whiteners: Array,
+    sums: Parameters,
+) -> float:
+    """Fill in the sums of all rows under a mixture; return its penalised log-likelihood."""
+    letters, strength, reference, _ = model
+    constants = np.empty(whiteners.shape[0])
+    _prepare(mixture, log_jacobian, constants, whiteners)
+    diagonal = letters[2] == small_families.IDENTITY
+    expectation(rows, row_weights, constants, mixture[1], whiteners, diagonal, sums[0], sums[1], sums[2])
+    return sums[2][0] - _penalty(whiteners, strength, reference)
+
+
+@inner
+def _maximize(estimate: Unit, model: Model, work: Parameters, mixture: Parameters) -> bool:
+    """Replace weights and factors; say whether all components are alive and their covariances positive definite."""
+    letters, strength, reference, least_mass = model
+    mass, scatters, axes = work
+    good = _regularize(strength, reference, least_mass, mass, scatters)
+    good = good and estimate(letters[0], letters[1], mass, scatters, mixture[2], axes)
+    if good:
+        _share(mass, mixture[0])
+    return good
+
+
+@inner
+def _step(
+    estimate: Unit, model: Model, totals: Array, evaluated: Parameters, work: Parameters, mixture: Parameters
+) -> bool:
+    """Make the mixture of the totals of the one evaluated; say whether that went well, else it is that one again."""
+    _copy(evaluated, mixture)
+    _take_totals(totals, work)
+    if _maximize(estimate, model, work, mixture) and _move(totals, mixture):
+        return True
+    _copy(evaluated, mixture)
+    return False
+
+
+@inner
+def _leap(
+    estimate: Unit, model: Model, length: float, anchor: Array, history: Array, work: Parameters, mixture: Parameters
+) -> bool:
+    """Make the mixture of totals that nobody has counted; say whether there is one."""
+    extrapolate(length, history)
+    totals = history[0]
+    for k in range(anchor.shape[0]):
+        if not totals[k, 0] > model[3]:
+            return False
+        for i in range(anchor.shape[1]):
+            mixture[1][k, i] = anchor[k, i] + totals[k, 1 + i] / totals[k, 0]
+    _take_totals(totals, work)
+    if _maximize(estimate, model, work, mixture):
+        return True
+    work[2][0, 0] = np.nan  # the common axes have been turned for nothing
+    return False
+
+
+@inner
+def _copy_sums(source: Parameters, target: Parameters) -> None:
+    for k in range(source[0].shape[0]):
+        target[1][k] = source[1][k]
+        for i in range(source[0].shape[1]):
+            target[0][k, i] = source[0][k, i]
+    for i in range(3):
+        target[2][i] = source[2][i]
+
+
+@inner
+def _take_groups(mixture: Parameters, work: Parameters) -> None:
     """Read masses and scatters of groups out of where a mixture's weights and factors will be."""
+    mass, scatters, _ = work
     masses, _, matrices = mixture
     for k in range(mass.shape[0]):
         mass[k] = masses[k]
@@ -109,8 +232,9 @@ def _take_groups(mixture: tuple[Array, Array, Array], mass: Array, scatters: Arr
 
 
 @inner
-def _take_totals(totals: Array, mass: Array, scatters: Array) -> None:
+def _take_totals(totals: Array, work: Parameters) -> None:
     """Masses, and scatters about the new means, from moments about the old ones."""
+    mass, scatters, _ = work
     n_features = scatters.shape[1]
     for k in range(mass.shape[0]):
         mass[k] = totals[k, 0]
@@ -146,7 +270,7 @@ def _share(mass: Array, weights: Array) -> None:
 
 
 @inner
-def _move(totals: Array, mixture: tuple[Array, Array, Array]) -> bool:
+def _move(totals: Array, mixture: Parameters) -> bool:
     """Move the means; say whether all stayed near enough for moments about the old ones to keep their digits."""
     _, centres, factors = mixture
     near = True
@@ -162,7 +286,7 @@ def _move(totals: Array, mixture: tuple[Array, Array, Array]) -> bool:
 
 
 @inner
-def _copy(source: tuple[Array, Array, Array], target: tuple[Array, Array, Array]) -> None:
+def _copy(source: Parameters, target: Parameters) -> None:
     n_components, n_features = source[1].shape
     for k in range(n_components):
         target[0][k] = source[0][k]
@@ -173,7 +297,7 @@ def _copy(source: tuple[Array, Array, Array], target: tuple[Array, Array, Array]
 
 
 @inner
-def _prepare(mixture: tuple[Array, Array, Array], log_jacobian: float, constants: Array, whiteners: Array) -> None:
+def _prepare(mixture: Parameters, log_jacobian: float, constants: Array, whiteners: Array) -> None:
     """Fill in the constants of the log densities and the inverse factors."""
     weights, _, factors = mixture
     n_features = factors.shape[1]

@@ -12,7 +12,8 @@ from gaussmix.engine.kernels.compiling import inner
 from gaussmix.engine.kernels.small_matrices import fill_identity, rotate, rotate_columns, turn
 
 _SWEEPS = 12
-_STILL = 1e-7  # radians: the criterion is flat to rounding there
+_STILL = 1e-10  # radians
+_SURE = 1e-4  # radians: so near an optimum the criterion is too flat to tell, and Newton's steps need no check
 _LARGEST_TURN = 0.4
 _NEWTON_STEPS = 3
 _HALVINGS = 12
@@ -100,6 +101,12 @@ def _best_angle(volume: int, turned: Array, weights: Array, i: int, j: int) -> f
             break
         step = -slope / curvature if curvature > 0.0 else -np.sign(slope) * _LARGEST_TURN
         step = max(-_LARGEST_TURN, min(_LARGEST_TURN, step))
+        if curvature > 0.0 and abs(step) < _SURE:
+            angle += step
+            if abs(step) > _STILL:
+                value, slope, curvature = _plane(volume, turned, weights, i, j, angle)
+                continue
+            break
         better = False
         fresh, fresh_slope, fresh_curvature = value, slope, curvature
         for _ in range(_HALVINGS):
@@ -112,8 +119,6 @@ def _best_angle(volume: int, turned: Array, weights: Array, i: int, j: int) -> f
             break
         angle += step
         value, slope, curvature = fresh, fresh_slope, fresh_curvature
-        if abs(step) < _STILL:
-            break
     return angle
 
 

@@ -8,16 +8,21 @@ compiler would guard it against overlapping arrays and take another order of sum
 from __future__ import annotations
 
 import numpy as np
+from numba import boolean, float64, void
 
 from gaussmix._linalg import Array
-from gaussmix.engine.kernels.compiling import inner_summing
+from gaussmix.engine.kernels.compiling import Unit, inner_summing
 from gaussmix.engine.kernels.exponential import exponential, logarithm
 
 _BLOCK = 256
 
+SIGNATURE = void(
+    *(float64[:, ::1], float64[::1], float64[::1], float64[:, ::1], float64[:, :, ::1], boolean),
+    *(float64[:, ::1], float64[::1], float64[::1]),
+)
 
-@inner_summing
-def expectation(
+
+def _expectation(
     rows: Array,
     row_weights: Array,
     constants: Array,
@@ -59,6 +64,9 @@ def expectation(
             for n in range(count):
                 squares += shares[k, n] * shares[k, n]
             kish[k] += squares
+
+
+expectation = Unit(_expectation, SIGNATURE, summing=True)
 
 
 @inner_summing

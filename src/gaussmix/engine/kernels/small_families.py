@@ -1,4 +1,4 @@
-"""The M-steps of the fourteen families for small problems, compiled.
+"""The M-steps of the fourteen families for small problems, compiled in four units by what they share.
 
 `covariance.estimation` is the specification. Iterated families (VEI, VEE, VEV, EVE, VVE) alternate until a step
 changes nothing to speak of; every step raises the expected log-likelihood, so EM stays monotone. Everything is
@@ -9,14 +9,14 @@ the time.
 from __future__ import annotations
 
 import numpy as np
+from numba import boolean, float64, int64
 
 from gaussmix._linalg import Array
-from gaussmix.engine.kernels.compiling import inner
-from gaussmix.engine.kernels.small_axes import EQUAL, VARIABLE, turn_axes
+from gaussmix.engine.kernels.compiling import Unit, inner
+from gaussmix.engine.kernels.small_axes import EQUAL, VARIABLE, common_axes_of, turn_axes
 from gaussmix.engine.kernels.small_matrices import (
     cholesky,
     compose,
-    fill_diagonal,
     geometric_mean,
     invert,
     jacobi,
@@ -34,42 +34,99 @@ _SETTLED = 1e-13
 IDENTITY = 0
 """Code of the letter I."""
 
+SIGNATURE = boolean(int64, int64, float64[::1], float64[:, :, ::1], float64[:, :, ::1], float64[:, ::1])
+"""Of every unit: codes of volume and shape; masses (K,), scatters (K, D, D), factors (K, D, D), axes (D, D).
 
-@inner
-def estimate(
-    volume: int, shape: int, orientation: int, mass: Array, scatters: Array, factors: Array, axes: Array
-) -> bool:
-    """Replace `factors` (K, D, D) by those of the family's covariances for `scatters` (K, D, D).
+The factors of the previous covariances are replaced by those of the family's covariances for the scatters, which are
+overwritten; `axes` holds the common orientation of EVE and VVE between calls, NaN where it is not known yet. They
+return whether it went well.
+"""
 
-    `axes` (D, D) holds the common orientation of EVE and VVE between calls; the scatters are overwritten. Say
-    whether it went well.
-    """
+
+def estimate(shape: int, orientation: int) -> Unit:
+    """Return the unit for families with these letters."""
+    if orientation == IDENTITY:
+        return _along_features
+    if shape == orientation:
+        return _matrices
+    return _along_own_axes if orientation == VARIABLE else _along_common_axes
+
+
+def _fill_along_features(volume: int, shape: int, mass: Array, scatters: Array, factors: Array, _axes: Array) -> bool:
+    """EII, VII, EEI, VEI, EVI and VVI."""
     n_components, n_features = scatters.shape[:2]
-    if shape == EQUAL and orientation == EQUAL:
-        _one_matrix(volume, mass, scatters)
-    elif shape == VARIABLE and orientation == VARIABLE:
-        if not _own_matrices(volume, mass, scatters, factors):
-            return False
-    else:
-        spreads = np.empty((n_components, n_features))
-        if orientation == EQUAL:
-            turn_axes(volume, mass, scatters, axes)
-        own = np.empty((n_components, n_features, n_features))
-        for k in range(n_components):
-            if orientation == VARIABLE:
-                jacobi(scatters[k], own[k])
-                sort_descending(scatters[k], own[k])
-            for i in range(n_features):
-                spreads[k, i] = scatters[k, i, i]
-        _variances(volume, shape, mass, spreads)
-        for k in range(n_components):
-            if orientation == IDENTITY:
-                fill_diagonal(spreads[k], scatters[k])
-            else:
-                compose(axes if orientation == EQUAL else own[k], spreads[k], scatters[k])
+    spreads = np.empty((n_components, n_features))
+    for k in range(n_components):
+        for i in range(n_features):
+            spreads[k, i] = scatters[k, i, i]
+    _variances(volume, shape, mass, spreads)
     good = True
     for k in range(n_components):
-        good = good and cholesky(scatters[k], factors[k])
+        for i in range(n_features):
+            for j in range(n_features):
+                factors[k, i, j] = 0.0
+            factors[k, i, i] = np.sqrt(spreads[k, i])
+            good = good and spreads[k, i] > 0.0 and spreads[k, i] < np.inf
+    return good
+
+
+def _fill_matrices(volume: int, shape: int, mass: Array, scatters: Array, factors: Array, _axes: Array) -> bool:
+    """EEE, VEE, EVV and VVV."""
+    if shape == EQUAL:
+        _one_matrix(volume, mass, scatters)
+    elif not _own_matrices(volume, mass, scatters, factors):
+        return False
+    return _factorize(scatters, factors)
+
+
+def _fill_along_own_axes(volume: int, _shape: int, mass: Array, scatters: Array, factors: Array, _axes: Array) -> bool:
+    """EEV and VEV: one shape along axes of each component's own, which are ordered by length."""
+    n_components, n_features = scatters.shape[:2]
+    spreads = np.empty((n_components, n_features))
+    for k in range(n_components):
+        jacobi(scatters[k], factors[k])
+        sort_descending(scatters[k], factors[k])
+        for i in range(n_features):
+            spreads[k, i] = scatters[k, i, i]
+    if volume == EQUAL:
+        _one_shape(mass, spreads)
+    else:
+        _volumes(mass, spreads)
+    for k in range(n_components):
+        compose(factors[k], spreads[k], scatters[k])
+    return _factorize(scatters, factors)
+
+
+def _fill_along_common_axes(
+    volume: int, _shape: int, mass: Array, scatters: Array, factors: Array, axes: Array
+) -> bool:
+    """EVE and VVE: own shapes along axes that all components share."""
+    n_components, n_features = scatters.shape[:2]
+    spreads = np.empty((n_components, n_features))
+    if np.isnan(axes[0, 0]):
+        common_axes_of(factors, axes)
+    turn_axes(volume, mass, scatters, axes)
+    for k in range(n_components):
+        for i in range(n_features):
+            spreads[k, i] = scatters[k, i, i]
+    _own_shapes(volume, mass, spreads)
+    for k in range(n_components):
+        compose(axes, spreads[k], scatters[k])
+    return _factorize(scatters, factors)
+
+
+_along_features = Unit(_fill_along_features, SIGNATURE)
+_matrices = Unit(_fill_matrices, SIGNATURE)
+_along_own_axes = Unit(_fill_along_own_axes, SIGNATURE)
+_along_common_axes = Unit(_fill_along_common_axes, SIGNATURE)
+
+
+@inner
+def _factorize(matrices: Array, factors: Array) -> bool:
+    """Fill in the Cholesky factors; say whether all matrices are positive definite."""
+    good = True
+    for k in range(matrices.shape[0]):
+        good = good and cholesky(matrices[k], factors[k])
     return good
 
 

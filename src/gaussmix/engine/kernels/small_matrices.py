@@ -90,14 +90,6 @@ def fill_identity(matrix: Array) -> None:
 
 
 @inner
-def fill_diagonal(variances: Array, out: Array) -> None:
-    """Fill a square matrix with a diagonal one."""
-    fill_identity(out)
-    for i in range(out.shape[0]):
-        out[i, i] = variances[i]
-
-
-@inner
 def sort_descending(diagonal: Array, vectors: Array) -> None:
     """Order the diagonal, and the columns of `vectors` with it, largest first."""
     d = diagonal.shape[0]

@@ -148,10 +148,10 @@ def measured(kind: str, what: str, threads: int, patience: float) -> dict[str, A
 
 
 def results(
-    file_rows: int, cluster_rows: int, threads: int, patience: float, say: Callable[[str], None]
+    file_rows: int, cluster_rows: int, threads: int, patience: float, say: Callable[[str], None], before: dict[str, Any]
 ) -> dict[str, Any]:
-    """Measure everything, each pass once the machine is quiet, or has been waited for so many seconds."""
-    found: dict[str, Any] = {"machine": machine.facts(threads), "file": FILE, "cluster": CLUSTER}
+    """Measure what `before` lacks, each pass once the machine is quiet, or has been waited for so many seconds."""
+    found: dict[str, Any] = {**before, "machine": machine.facts(threads), "file": FILE, "cluster": CLUSTER}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         write_file(path, file_rows)
@@ -161,6 +161,8 @@ def results(
         runs += [(kind, str(cluster_rows), threads) for kind in ("on_threads", "on_workers")]
         for kind, what, number in runs:
             name = f"{kind}_{number}"
+            if name in before:
+                continue
             busy = machine.busy()
             found[name] = {**measured(kind, what, number, patience), "busy_before": busy}
             say(f"{name}: {found[name]}")
@@ -176,6 +178,7 @@ def main() -> int:
     run.add_argument("--cluster-rows", type=int, default=2_000_000)
     run.add_argument("--threads", type=int, default=2)
     run.add_argument("--patience", type=float, default=0.0, help="seconds to wait for a quiet machine before each pass")
+    run.add_argument("--again", nargs="+", default=[], help="measure these again, keep the rest of the file")
     run.add_argument("-o", "--output", type=Path, required=True)
     render = actions.add_parser("render", help="turn JSON into the tables of docs/scaling.md")
     render.add_argument("results", type=Path)
@@ -189,7 +192,9 @@ def main() -> int:
         print(json.dumps(KINDS[a.kind](a.what, a.threads)))
     elif a.action == "run":
         sizes = a.file_rows, a.cluster_rows, a.threads
-        found = results(*sizes, a.patience, lambda words: print(words, file=sys.stderr, flush=True))
+        before = json.loads(a.output.read_text()) if a.again else {}
+        before = {name: value for name, value in before.items() if name not in a.again}
+        found = results(*sizes, a.patience, lambda words: print(words, file=sys.stderr, flush=True), before)
         a.output.write_text(json.dumps(found, indent=1) + "\n")
     else:
         scaling_tables.render(a.document, json.loads(a.results.read_text()))

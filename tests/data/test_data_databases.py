@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     as_nobody = {}
     if os.getuid() == 0:
         # Every folder above it has to let the other user pass.
-        home = Path(subprocess.check_output(["mktemp", "-d", "/tmp/gaussmix-postgres.XXXXXX"], text=True).strip())
+        home = Path(tempfile.mkdtemp(prefix="gaussmix-postgres-"))
         user = pwd.getpwnam(NOBODY)
         os.chown(home, user.pw_uid, user.pw_gid)
         as_nobody = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}

@@ -22,15 +22,15 @@ ROOT = "gaussmix"
 LEVELS = {
     # The floor: plain functions and values, in an order of their own.
     **dict.fromkeys(("errors", "_linalg", "_validation", "serialization", "coordinates", "criteria", "_random"), 0),
+    **dict.fromkeys(("durable", "journal"), 0),
     "covariance": 1,
     **dict.fromkeys(("mixture", "statistics", "data"), 2),
     "engine": 3,
     "fitting": 4,
     "selection": 5,
     **dict.fromkeys(("plots", "interop"), 6),
-    **dict.fromkeys(("reporting", "arguments"), 7),
-    "arguments": 7,
-    **dict.fromkeys(("api", "detection"), 8),
+    **dict.fromkeys(("reporting", "arguments", "checkpoints"), 7),
+    **dict.fromkeys(("api", "detection", "foresight", "shards"), 8),
     "estimators": 9,
     **dict.fromkeys(("__init__", "precompile", "testing"), 10),
     **dict.fromkeys(("cli", "__main__"), 11),

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
         iterate_predictions,
         load,
         predict,
+        resume,
         score,
         select,
     )
     from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
     from gaussmix.detection import Outliers, density_threshold, detect, iterate_outliers
+    from gaussmix.engine.executors.dask import DaskEngine
     from gaussmix.engine.executors.local import LocalEngine
     from gaussmix.estimators.classifier import MixtureClassifier
     from gaussmix.estimators.detector import MixtureOutlierDetector
@@ -32,17 +34,21 @@ if TYPE_CHECKING:
     from gaussmix.estimators.search import GaussianMixtureSearch
     from gaussmix.estimators.transformer import ResponsibilityTransformer
     from gaussmix.fitting.result import FitResult
+    from gaussmix.foresight import Forecast, forecast
     from gaussmix.mixture import Mixture
     from gaussmix.reporting.facts import summarize
     from gaussmix.reporting.sketch import sketch
     from gaussmix.reporting.text import report_text
     from gaussmix.reporting.verb import report
     from gaussmix.selection.search import Selection
+    from gaussmix.shards import PassStatistics, Update, add_up, collect, update
 
 _HOMES = {
     "AddedDiagonal": "gaussmix.covariance.regularization",
     "Assignments": "gaussmix.api",
+    "DaskEngine": "gaussmix.engine.executors.dask",
     "FitResult": "gaussmix.fitting.result",
+    "Forecast": "gaussmix.foresight",
     "GaussianMixture": "gaussmix.estimators.mixture",
     "GaussianMixtureSearch": "gaussmix.estimators.search",
     "LocalEngine": "gaussmix.engine.executors.local",
@@ -50,29 +56,38 @@ _HOMES = {
     "MixtureClassifier": "gaussmix.estimators.classifier",
     "MixtureOutlierDetector": "gaussmix.estimators.detector",
     "Outliers": "gaussmix.detection",
+    "PassStatistics": "gaussmix.shards",
     "PseudoObservations": "gaussmix.covariance.regularization",
     "ResponsibilityTransformer": "gaussmix.estimators.transformer",
     "Selection": "gaussmix.selection.search",
     "Unregularized": "gaussmix.covariance.regularization",
+    "Update": "gaussmix.shards",
+    "add_up": "gaussmix.shards",
+    "collect": "gaussmix.shards",
     "density_threshold": "gaussmix.detection",
     "detect": "gaussmix.detection",
     "fit": "gaussmix.api",
+    "forecast": "gaussmix.foresight",
     "iterate_outliers": "gaussmix.detection",
     "iterate_predictions": "gaussmix.api",
     "load": "gaussmix.api",
     "predict": "gaussmix.api",
     "report": "gaussmix.reporting.verb",
     "report_text": "gaussmix.reporting.text",
+    "resume": "gaussmix.api",
     "score": "gaussmix.api",
     "select": "gaussmix.api",
     "sketch": "gaussmix.reporting.sketch",
     "summarize": "gaussmix.reporting.facts",
+    "update": "gaussmix.shards",
 }
 
 __all__ = [
     "AddedDiagonal",
     "Assignments",
+    "DaskEngine",
     "FitResult",
+    "Forecast",
     "GaussianMixture",
     "GaussianMixtureSearch",
     "LocalEngine",
@@ -80,24 +95,31 @@ __all__ = [
     "MixtureClassifier",
     "MixtureOutlierDetector",
     "Outliers",
+    "PassStatistics",
     "PseudoObservations",
     "ResponsibilityTransformer",
     "Selection",
     "Unregularized",
+    "Update",
+    "add_up",
+    "collect",
     "density_threshold",
     "detect",
     "errors",
     "fit",
+    "forecast",
     "iterate_outliers",
     "iterate_predictions",
     "load",
     "predict",
     "report",
     "report_text",
+    "resume",
     "score",
     "select",
     "sketch",
     "summarize",
+    "update",
 ]
 
 

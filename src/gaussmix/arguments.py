@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings as python_warnings
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -13,11 +12,13 @@ import numpy as np
 from gaussmix import _validation
 from gaussmix.covariance import ALIASES, Family, distinct_families, family
 from gaussmix.covariance.regularization import Regularization, Unregularized
-from gaussmix.data.open import open_source
+from gaussmix.data.open import columns_for, open_source
+from gaussmix.data.source import Source
 from gaussmix.data.transform import Part, Scaled
 from gaussmix.engine.assignment import Assignment, Labelled, given
 from gaussmix.engine.evaluator import Evaluator
-from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.executors.choose import usual_engine
+from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.executors.threads import one_blas_thread
 from gaussmix.engine.summary import sample_rows
 from gaussmix.errors import GaussmixWarning, ParameterError, ShapeError
@@ -33,6 +34,7 @@ from gaussmix.mixture import Mixture
 from gaussmix.selection.holding import mixture_of
 from gaussmix.selection.search import Selection
 from gaussmix.selection.table import CRITERIA
+from gaussmix.serialization import release
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def open_ground(
     regularization: object,
     recipe: Recipe,
     seed: int,
-    engine: LocalEngine | None,
+    engine: Engine | None,
     most_components: int,
     holdout: float | None = None,
 ) -> Generator[Ground]:
@@ -54,9 +56,9 @@ def open_ground(
         raise ParameterError(f'weight_kind={weight_kind!r}: expected "frequency" or "importance"')
     seed = _validation.positive_integer(seed, "seed", least=0)
     penalty = _regularization(regularization)
-    executor = engine or LocalEngine()
+    executor = engine or usual_engine(data)
     with one_blas_thread():
-        source = open_source(data, features=features, weights=weights, missing=missing)
+        source = open_source(data, features=features, weights=weights, missing=missing, budget=executor.budget)
         held_out = None
         if holdout is not None:
             held_out = Part(source, holdout, seed, held_out=True)
@@ -78,7 +80,7 @@ def open_ground(
             "seed": seed,
             "tol": recipe.rule.tol,
             "max_passes": recipe.rule.max_passes,
-            "gaussmix": _release(),
+            "gaussmix": release(),
         }
         if weight_kind == "importance":
             summary = evaluator.summary
@@ -90,14 +92,6 @@ def open_ground(
         if weight_kind == "frequency":
             _warn_of_weights(ground)
         yield ground
-
-
-def _release() -> str:
-    """Return the version; the sources may be used without being installed."""
-    try:
-        return version("gaussmix")
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _regularization(value: object) -> Regularization | None:
@@ -228,3 +222,12 @@ def holdout_of(criterion: object, holdout: object) -> float | None:
     if share >= 1.0:
         raise ParameterError(f"holdout={holdout!r}: expected a share of the rows, between 0 and 1")
     return share if criterion == "heldout" else None
+
+
+def opened_for(
+    mixture: Mixture, data: object, *, features: Sequence[str | int] | None, missing: Literal["error", "drop"]
+) -> Source:
+    """Open rows with a model's features."""
+    if features is not None:
+        data = open_source(data, features=features, missing=missing)
+    return columns_for(data, mixture.feature_names, n_features=mixture.n_features, missing=missing)

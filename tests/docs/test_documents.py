@@ -48,6 +48,8 @@ def folder(tmp_path, monkeypatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(DOCS / "extend"))
     rows = pd.read_csv(ROOT / "examples" / "faithful.csv")
     rows.to_parquet("data.parquet")
+    for part, half in enumerate((rows[:100], rows[100:])):
+        half.to_parquet(f"part-{part}.parquet")
     rows.to_csv("new.csv", index=False)
     gaussmix.fit(rows, 2).save("model.gmx")
     yield tmp_path

@@ -93,6 +93,30 @@ def features(text: str | None, data: str) -> list[str | int] | None:
     return [int(word) if data.endswith(".npy") and word.isdecimal() else word for word in found]
 
 
+_WITH_RESUME = ("resume", "output", "table", "as_json", "threads", "memory_limit", "scheduler", "strict")
+
+
+def source(data: str | None, resume: Path | None, context: typer.Context) -> str | None:
+    """Return DATA, or None where a fit is resumed, whose checkpoint says what it is about."""
+    if resume is None:
+        if data is None:
+            raise typer.BadParameter("missing; name a file, a folder or a glob", param_hint="'DATA'")
+        return data
+    given = [
+        name
+        for name in context.params
+        if name not in _WITH_RESUME and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        named = ", ".join("DATA" if name == "data" else f"--{name.replace('_', '-')}" for name in sorted(given))
+        raise typer.BadParameter(
+            f"the checkpoint knows what is fitted, to which rows and how; leave out {named} (rows are labelled by "
+            "gaussmix predict)",
+            param_hint="'--resume'",
+        )
+    return None
+
+
 def target(path: Path | None, option: str, inputs: list[str], *, table: bool = False) -> Path | None:
     """Return where to write, once nothing speaks against it: refusing now is better than after an hour."""
     if path is None:

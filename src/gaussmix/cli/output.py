@@ -55,6 +55,31 @@ def _terminal() -> tuple[int, bool]:
     return width, on_terminal and not plain
 
 
+def write_forecast(forecast: gm.Forecast, as_json: bool) -> None:
+    """Write what a fit would ask of the machine."""
+    if as_json:
+        write_json(forecast.summary())
+        return
+    names = forecast.feature_names
+    lines = {
+        "data": forecast.data,
+        "rows": "known once they are read" if forecast.n_rows is None else f"{forecast.n_rows:,}",
+        "columns": f"{forecast.n_features}" + ("" if names is None else f" ({', '.join(names)})"),
+        "candidates": f"{forecast.candidates:,}",
+        "a pass reads": "as much as there is" if forecast.read_bytes is None else _size(forecast.read_bytes),
+        "and leaves behind": f"{_size(forecast.statistics_bytes)} (statistics of the largest mixture)",
+        "memory": f"about {_size(forecast.memory_bytes)} at most",
+    }
+    write_text("".join(f"{name:<18}{value}\n" for name, value in lines.items()))
+
+
+def _size(n_bytes: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.3g} {unit}"
+    return f"{n_bytes} bytes"
+
+
 def write_table(pieces: Iterable[Columns], path: Path | None) -> None:
     """Write a table piece by piece: CSV or Parquet by the file's name, CSV to standard output without one.
 

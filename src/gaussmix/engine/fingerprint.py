@@ -17,6 +17,11 @@ from gaussmix.engine.fold import Fold
 class FingerprintFold(Fold[list[bytes], str]):
     """SHA-256 over the digests of segments, which must be cut the same way at every reading."""
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of a digest; a state holds one for every segment that it has seen."""
+        return sha256().digest_size
+
     def segment(self, chunk: Chunk) -> list[bytes]:
         """Return the digest of one segment's values, as float64, and of its weights."""
         values = np.asarray(chunk.x, dtype=np.float64, order="C") + 0.0  # -0.0 is 0.0

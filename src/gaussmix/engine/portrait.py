@@ -219,6 +219,16 @@ class PortraitFold(Fold[tuple[Tally, Outliers], tuple[Tally, Outliers]]):
     features: tuple[int, ...]
     edges: Array
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the counts, most of which are those of pairs of features."""
+        features, count = len(self.features), self.mixture.n_components
+        singles = features * count * (BINS + 2)
+        pairs = features * (features - 1) // 2 * CELLS**2
+        return 8 * (
+            singles + pairs + count * (count + UNCERTAINTY_BINS) + MOST_OUTLIERS * (self.mixture.n_features + 3)
+        )
+
     def segment(self, chunk: Chunk) -> tuple[Tally, Outliers]:
         """Count the rows of one segment."""
         scores = score_rows(self.plan, self.kernel, self.mixture, chunk)

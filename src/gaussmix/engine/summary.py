@@ -72,6 +72,8 @@ class Summary:
         Their weights.
     keys, positions : arrays (M,)
         Random keys by which rows were drawn, and the rows' positions in the source.
+    first_gap : int
+        Position of the first row of weight above zero with a missing or infinite value; -1 where there is none.
     """
 
     rows_read: int
@@ -88,6 +90,7 @@ class Summary:
     sample_weights: Array
     keys: NDArray[np.uint64]
     positions: NDArray[np.int64]
+    first_gap: int = -1
 
     @property
     def standard_deviations(self) -> Array:
@@ -164,6 +167,11 @@ class SummaryFold(Fold[Summary, Summary]):
     seed: int
     sample_rows: int = MOST_SAMPLED
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of a sample of a few features: there is but one such fold in a read."""
+        return 64 * self.sample_rows
+
     def segment(self, chunk: Chunk) -> Summary:
         """Return the summary of one segment, about its own mean."""
         weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else chunk.weights
@@ -178,9 +186,11 @@ class SummaryFold(Fold[Summary, Summary]):
         finite = np.isfinite(x)
         missing = np.isnan(x).sum(axis=0)
         infinite = (~finite).sum(axis=0) - missing
-        if not finite.all():
-            x = np.where(finite, x, 0.0)
-        return self._measured(len(chunk.x), x, weights, positions, missing, infinite)
+        if finite.all():
+            return self._measured(len(chunk.x), x, weights, positions, missing, infinite)
+        first = int(positions[np.argmin(finite.all(axis=1))])
+        x = np.where(finite, x, 0.0)
+        return replace(self._measured(len(chunk.x), x, weights, positions, missing, infinite), first_gap=first)
 
     def merge(self, left: Summary, right: Summary) -> Summary:
         """Return the summary of both (Chan, Golub & LeVeque 1979 for the moments)."""
@@ -207,6 +217,7 @@ class SummaryFold(Fold[Summary, Summary]):
                 np.concatenate([left.keys, right.keys]),
                 np.concatenate([left.positions, right.positions]),
             ),
+            left.first_gap if left.first_gap >= 0 else right.first_gap,
         )
 
     def finish(self, state: Summary) -> Summary:
@@ -258,6 +269,11 @@ class TotalScatterFold(Fold[Array, Array]):
     """The weighted sum of z z' over all rows, in given coordinates: what EEE needs beside means."""
 
     coordinates: Coordinates
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of one matrix."""
+        return 8 * self.coordinates.n_features**2
 
     def segment(self, chunk: Chunk) -> Array:
         """Return the scatter (D, D) of one segment."""

@@ -10,7 +10,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
-from gaussmix import serialization
+from gaussmix import durable
 from gaussmix.engine.portrait import Portrait
 from gaussmix.engine.regions import affinities
 from gaussmix.errors import ParameterError
@@ -59,7 +59,7 @@ def write_page(
     FileWriteError
         When the file cannot be written.
     """
-    serialization.write_bytes(path, render(mixture, facts, portrait, command=command, title=title).encode())
+    durable.replace(path, render(mixture, facts, portrait, command=command, title=title).encode())
 
 
 def render(

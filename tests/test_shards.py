@@ -86,7 +86,7 @@ def test_many_steps_by_the_command_line_end_where_a_fit_does(x, tmp_path, capsys
     assert scores[-1] == pytest.approx(fitted.score, abs=1e-6)
     made, facts = gm.Mixture.load_with_facts(tmp_path / "m25.gmx")
     assert made.feature_names == ("a", "b", "c")
-    assert facts["regularization"] == gm.Mixture.load_with_facts(tmp_path / "m0.gmx")[1]["regularization"]
+    assert facts["penalty"] == gm.Mixture.load_with_facts(tmp_path / "m0.gmx")[1]["penalty"]
     assert main(["show", str(tmp_path / "m25.gmx")]) == 0
 
 

@@ -151,7 +151,7 @@ class Update:
 
     def save(self, path: str | Path) -> None:
         """Write the mixture as a model file; what it was made with goes along, for the next step."""
-        self.mixture.save(path, facts={"regularization": dict(self.regularization)})
+        self.mixture.save(path, facts={"penalty": dict(self.regularization)})
 
 
 def collect(
@@ -184,7 +184,7 @@ def collect(
     statistics, summary = expect_source(mixture, moment, source, engine or usual_engine(data))
     require_rows(summary, source, mixture.feature_names or [f"x{i + 1}" for i in range(mixture.n_features)])
     shard = digest(statistics, summary).hex()
-    return PassStatistics(statistics, summary, _name(mixture), (shard,), facts.get("regularization") or {})
+    return PassStatistics(statistics, summary, _name(mixture), (shard,), facts.get("penalty") or {})
 
 
 def add_up(statistics: Iterable[PassStatistics | str | Path]) -> PassStatistics:

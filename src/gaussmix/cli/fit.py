@@ -156,8 +156,8 @@ def _write(
     facts = gm.summarize(found)
     if output is not None:
         # An interrupted fit has no entropy: null is JSON's word for that.
-        kept = (*best.summary(), "criterion", "candidates", "structures", "counts")
-        best.mixture.save(output, facts={name: facts.get(name) for name in kept})
+        kept = {**best.summary(), **dict.fromkeys(("criterion", "candidates", "structures", "counts"))}
+        best.mixture.save(output, facts={name: facts.get(name, value) for name, value in kept.items()})
     interrupted = _interrupted(facts)
     options = {name: call[name] for name in ("features", "missing", "engine")}
     if report is not None and not interrupted:

@@ -82,7 +82,7 @@ class Ground:
         require_rows(summary, source, names)
         if regularization is None:
             regularization = usual_regularization(summary)
-        facts["regularization"] = to_facts(regularization)
+        facts["penalty"] = to_facts(regularization)
         return cls(Candidates(evaluator, regularization, Seeds(summary, seed), recipe), names, facts, held_out)
 
     def feasible(self, n_components: int) -> bool:

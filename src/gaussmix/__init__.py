@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         score,
         select,
     )
+    from gaussmix.comparing import compare
     from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
     from gaussmix.detection import Outliers, density_threshold, detect, iterate_outliers
     from gaussmix.engine.executors.local import LocalEngine
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from gaussmix.estimators.search import GaussianMixtureSearch
     from gaussmix.estimators.transformer import ResponsibilityTransformer
     from gaussmix.fitting.result import FitResult
+    from gaussmix.merging import Merging, merge
     from gaussmix.mixture import Mixture
+    from gaussmix.mixture.comparison import Comparison
     from gaussmix.report.facts import summarize
     from gaussmix.report.text import report_text
     from gaussmix.selection.search import Selection
@@ -40,10 +43,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "AddedDiagonal": "gaussmix.covariance.regularization",
     "Assignments": "gaussmix.api",
+    "Comparison": "gaussmix.mixture.comparison",
     "FitResult": "gaussmix.fitting.result",
     "GaussianMixture": "gaussmix.estimators.mixture",
     "GaussianMixtureSearch": "gaussmix.estimators.search",
     "LocalEngine": "gaussmix.engine.executors.local",
+    "Merging": "gaussmix.merging",
     "Mixture": "gaussmix.mixture",
     "MixtureClassifier": "gaussmix.estimators.classifier",
     "MixtureOutlierDetector": "gaussmix.estimators.detector",
@@ -52,12 +57,14 @@ _HOMES = {
     "ResponsibilityTransformer": "gaussmix.estimators.transformer",
     "Selection": "gaussmix.selection.search",
     "Unregularized": "gaussmix.covariance.regularization",
+    "compare": "gaussmix.comparing",
     "density_threshold": "gaussmix.detection",
     "detect": "gaussmix.detection",
     "fit": "gaussmix.api",
     "iterate_outliers": "gaussmix.detection",
     "iterate_predictions": "gaussmix.api",
     "load": "gaussmix.api",
+    "merge": "gaussmix.merging",
     "predict": "gaussmix.api",
     "report_text": "gaussmix.report.text",
     "score": "gaussmix.api",
@@ -68,10 +75,12 @@ _HOMES = {
 __all__ = [
     "AddedDiagonal",
     "Assignments",
+    "Comparison",
     "FitResult",
     "GaussianMixture",
     "GaussianMixtureSearch",
     "LocalEngine",
+    "Merging",
     "Mixture",
     "MixtureClassifier",
     "MixtureOutlierDetector",
@@ -80,6 +89,7 @@ __all__ = [
     "ResponsibilityTransformer",
     "Selection",
     "Unregularized",
+    "compare",
     "density_threshold",
     "detect",
     "errors",
@@ -87,6 +97,7 @@ __all__ = [
     "iterate_outliers",
     "iterate_predictions",
     "load",
+    "merge",
     "predict",
     "report_text",
     "score",

@@ -18,6 +18,7 @@ from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.expectation import Expectation, ExpectationFold
 from gaussmix.engine.fold import MOST_SEGMENT, Fold
 from gaussmix.engine.kernels.choose import choose
+from gaussmix.engine.merging import GroupEntropies, GroupEntropyFold
 from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
 from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
@@ -161,6 +162,14 @@ def appraise_source(mixtures: Sequence[Mixture], source: Source, executor: Local
     """Return what each of `mixtures` says of all rows of `source` together, by one read."""
     folds = [AppraisalFold(_scoring_plan(mixture), choose()) for mixture in mixtures]
     return executor.reduce(folds, source, source.n_rows)
+
+
+def group_entropies(
+    mixture: Mixture, source: Source, executor: LocalEngine, membership: Array, pairs: Sequence[tuple[int, int]]
+) -> GroupEntropies:
+    """Return how uncertain all rows are between groups of components, and would be with some pairs joined."""
+    fold = GroupEntropyFold(_scoring_plan(mixture), choose(), mixture, membership, tuple(pairs))
+    return executor.reduce([fold], source, source.n_rows)[0]
 
 
 def _scoring_plan(mixture: Mixture) -> Plan:

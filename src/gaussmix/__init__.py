@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from gaussmix.estimators.search import GaussianMixtureSearch
     from gaussmix.estimators.transformer import ResponsibilityTransformer
     from gaussmix.fitting.result import FitResult
+    from gaussmix.inference.bootstrap import Bootstrap, bootstrap
+    from gaussmix.inference.likelihood_ratio import LikelihoodRatioTest, likelihood_ratio_test
     from gaussmix.merging import Merging, merge
     from gaussmix.mixture import Mixture
     from gaussmix.mixture.comparison import Comparison
@@ -43,10 +45,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "AddedDiagonal": "gaussmix.covariance.regularization",
     "Assignments": "gaussmix.api",
+    "Bootstrap": "gaussmix.inference.bootstrap",
     "Comparison": "gaussmix.mixture.comparison",
     "FitResult": "gaussmix.fitting.result",
     "GaussianMixture": "gaussmix.estimators.mixture",
     "GaussianMixtureSearch": "gaussmix.estimators.search",
+    "LikelihoodRatioTest": "gaussmix.inference.likelihood_ratio",
     "LocalEngine": "gaussmix.engine.executors.local",
     "Merging": "gaussmix.merging",
     "Mixture": "gaussmix.mixture",
@@ -57,12 +61,14 @@ _HOMES = {
     "ResponsibilityTransformer": "gaussmix.estimators.transformer",
     "Selection": "gaussmix.selection.search",
     "Unregularized": "gaussmix.covariance.regularization",
+    "bootstrap": "gaussmix.inference.bootstrap",
     "compare": "gaussmix.comparing",
     "density_threshold": "gaussmix.detection",
     "detect": "gaussmix.detection",
     "fit": "gaussmix.api",
     "iterate_outliers": "gaussmix.detection",
     "iterate_predictions": "gaussmix.api",
+    "likelihood_ratio_test": "gaussmix.inference.likelihood_ratio",
     "load": "gaussmix.api",
     "merge": "gaussmix.merging",
     "predict": "gaussmix.api",
@@ -75,10 +81,12 @@ _HOMES = {
 __all__ = [
     "AddedDiagonal",
     "Assignments",
+    "Bootstrap",
     "Comparison",
     "FitResult",
     "GaussianMixture",
     "GaussianMixtureSearch",
+    "LikelihoodRatioTest",
     "LocalEngine",
     "Merging",
     "Mixture",
@@ -89,6 +97,7 @@ __all__ = [
     "ResponsibilityTransformer",
     "Selection",
     "Unregularized",
+    "bootstrap",
     "compare",
     "density_threshold",
     "detect",
@@ -96,6 +105,7 @@ __all__ = [
     "fit",
     "iterate_outliers",
     "iterate_predictions",
+    "likelihood_ratio_test",
     "load",
     "merge",
     "predict",

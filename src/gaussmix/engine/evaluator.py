@@ -101,6 +101,15 @@ class Evaluator:
             answers[i] = answer
         return answers
 
+    def fold(self, request: Expectation) -> Fold[Any, Any]:
+        """Return the fold that answers a request, for whoever reads the source in another way.
+
+        A pooled request must not be quadratic, for that takes sums over all rows from before.
+        """
+        plan = self._plan(request)
+        assert plan.moment is not Moment.POOLED or plan.form is Form.ANCHORED
+        return ExpectationFold(plan, choose(), request.assignment)
+
     def _climb(self, requests: Sequence[Any]) -> list[Climbed]:
         """Make compiled passes, side by side where there are many."""
         for each in {request.per_feature for request in requests} - self._rows.keys():

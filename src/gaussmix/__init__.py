@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         select,
     )
     from gaussmix.comparing import compare
+    from gaussmix.covariance.eigenvalue_ratio import EigenvalueRatio
+    from gaussmix.covariance.prior import ConjugatePrior
     from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
     from gaussmix.detection import Outliers, density_threshold, detect, iterate_outliers
     from gaussmix.engine.executors.local import LocalEngine
@@ -47,6 +49,8 @@ _HOMES = {
     "Assignments": "gaussmix.api",
     "Bootstrap": "gaussmix.inference.bootstrap",
     "Comparison": "gaussmix.mixture.comparison",
+    "ConjugatePrior": "gaussmix.covariance.prior",
+    "EigenvalueRatio": "gaussmix.covariance.eigenvalue_ratio",
     "FitResult": "gaussmix.fitting.result",
     "GaussianMixture": "gaussmix.estimators.mixture",
     "GaussianMixtureSearch": "gaussmix.estimators.search",
@@ -83,6 +87,8 @@ __all__ = [
     "Assignments",
     "Bootstrap",
     "Comparison",
+    "ConjugatePrior",
+    "EigenvalueRatio",
     "FitResult",
     "GaussianMixture",
     "GaussianMixtureSearch",

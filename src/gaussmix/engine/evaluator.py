@@ -85,6 +85,14 @@ class Evaluator:
         fold = SummaryFold(0)
         return Evaluator(source, self.executor, self.executor.reduce([fold], source, None)[0], self.pilots)
 
+    def covariance(self) -> Array:
+        """Read the source for the covariance (D, D) of all rows, in data units; unbiased."""
+        coordinates, weight = self.pilots[True].coordinates, self.summary.weight
+        fold = TotalScatterFold(coordinates)
+        scatter: Array = self.executor.reduce([fold], self.source, self.summary.rows_read)[0]
+        self.reads += 1
+        return scatter * coordinates.scale * coordinates.scale[:, None] / (weight - 1.0 if weight > 1.0 else weight)
+
     def answer(self, requests: Sequence[Request]) -> list[Any]:
         """Read the source (or its sample) once; return every request's answer.
 

@@ -80,6 +80,8 @@ class Ground:
         if regularization is None:
             strength = _STRENGTH + _STRENGTH_PER_ROW * summary.weight
             regularization = PseudoObservations(strength, summary.reference_variances())
+        covariance = evaluator.covariance() if regularization.needs_covariance else None
+        regularization = regularization.informed(summary.means, covariance)
         return cls(Candidates(evaluator, regularization, Seeds(summary, seed), recipe), names, facts, held_out)
 
     def feasible(self, n_components: int) -> bool:
@@ -196,7 +198,7 @@ def _projected(start: Mixture, model: Model, weight: float) -> Mixture:
     That is the M-step for rows that are spread just as the start's components say.
     """
     mixture = start.expressed_in(model.pilot.coordinates)
-    if start.structure == model.structure.name:
+    if start.structure == model.structure.name and not model.regularization.constrains:
         return mixture
     mass = weight * mixture.weights
     dense = np.broadcast_to(mixture.spread.dense(), (len(mass), mixture.n_features, mixture.n_features))

@@ -13,7 +13,8 @@ import numpy as np
 from gaussmix import _validation
 from gaussmix.covariance import ALIASES, Family, distinct_families, family
 from gaussmix.covariance.regularization import Regularization, Unregularized
-from gaussmix.data.open import open_source
+from gaussmix.data.open import columns_for, open_source
+from gaussmix.data.source import Source
 from gaussmix.data.transform import Part, Scaled
 from gaussmix.engine.assignment import Assignment, Labelled, given
 from gaussmix.engine.evaluator import Evaluator
@@ -51,6 +52,20 @@ def mixture_of(model: object) -> Mixture:
     raise ParameterError(
         f"expected a Mixture, a FitResult or a Selection, found {type(model).__name__}; load a file with gaussmix.load"
     )
+
+
+def source_for(
+    mixture: Mixture,
+    data: object,
+    weights: object,
+    features: Sequence[str | int] | None,
+    missing: Literal["error", "drop"],
+) -> Source:
+    """Open data for a mixture: the features that are named, else its own by name."""
+    if features is not None:
+        data, weights = open_source(data, features=features, weights=weights, missing=missing), None
+    names = mixture.feature_names
+    return columns_for(data, names, n_features=mixture.n_features, weights=weights, missing=missing)
 
 
 @contextmanager

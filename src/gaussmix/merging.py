@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from gaussmix import _validation
 from gaussmix._linalg import Array, Integers, read_only
-from gaussmix.arguments import mixture_of
-from gaussmix.data.open import columns_for, open_source
+from gaussmix.arguments import mixture_of, source_for
 from gaussmix.data.source import Chunk, Source
 from gaussmix.engine.evaluator import group_entropies, map_scored
 from gaussmix.engine.executors.local import LocalEngine
@@ -129,7 +128,7 @@ class Merging:
             shares = scores.responsibilities @ membership
             return ClusterAssignments(np.where(scores.labels < 0, -1, shares.argmax(axis=1)), shares)
 
-        source = _source(self.mixture, data, None, features, missing)
+        source = source_for(self.mixture, data, None, features, missing)
         parts = list(map_scored(self.mixture, source, engine or LocalEngine(), clusters))
         if not parts:
             return ClusterAssignments(np.empty(0, np.int64), np.empty((0, membership.shape[1])))
@@ -184,7 +183,7 @@ def merge(
     drawn = data is None
     if drawn:
         data = mixture.sample(_DRAWN, _validation.positive_integer(seed, "seed", least=0))
-    source = _source(mixture, data, weights, features, missing)
+    source = source_for(mixture, data, weights, features, missing)
     sequence, entropies, merged = _joined(mixture, source, engine or LocalEngine())
     return Merging(mixture, sequence, entropies, merged, _bend(merged, entropies), drawn)
 
@@ -247,16 +246,3 @@ def _line_error(x: Array, y: Array) -> float:
     dx, dy = x - x.mean(), y - y.mean()
     spread = float(dx @ dx)
     return float(dy @ dy) - (float(dx @ dy) ** 2 / spread if spread > 0.0 else 0.0)
-
-
-def _source(
-    mixture: Mixture,
-    data: object,
-    weights: object,
-    features: Sequence[str | int] | None,
-    missing: Literal["error", "drop"],
-) -> Source:
-    if features is not None:
-        data, weights = open_source(data, features=features, weights=weights, missing=missing), None
-    names = mixture.feature_names
-    return columns_for(data, names, n_features=mixture.n_features, weights=weights, missing=missing)

@@ -34,6 +34,8 @@ class EigenvalueRatio(Regularization):
     ----------
     most : float
         Largest ratio, from 1 (all covariances one sphere).
+    structure, units
+        Not to be given: a fit fills them in.
 
     Raises
     ------

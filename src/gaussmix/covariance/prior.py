@@ -36,6 +36,8 @@ class ConjugatePrior(Regularization):
         spherical and diagonal structures the mean of its diagonal. Of a given one they take the diagonal.
     mean : array (D,), optional
         The common mean, in data units; that of all rows by default.
+    by_default, once, prior_mass, log_units
+        Not to be given: a fit fills them in.
 
     Raises
     ------

@@ -11,9 +11,8 @@ import numpy as np
 
 from gaussmix import _validation
 from gaussmix._linalg import Array, read_only
-from gaussmix.arguments import mixture_of, open_ground, recipe_of
+from gaussmix.arguments import mixture_of, open_ground, recipe_of, source_for
 from gaussmix.covariance.regularization import Regularization
-from gaussmix.data.open import columns_for, open_source
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.errors import ConvergenceWarning, FitError, ParameterError
 from gaussmix.fitting.result import FitResult
@@ -200,9 +199,7 @@ def bootstrap(
     if done.n >= n:
         return done
     recipe = recipe_of(mixture, 1, tol, max_passes, "em", seed, "default")
-    if features is not None:
-        data, weights = open_source(data, features=features, weights=weights, missing=missing), None
-    source = columns_for(data, mixture.feature_names, n_features=mixture.n_features, weights=weights, missing=missing)
+    source = source_for(mixture, data, weights, features, missing)
     with open_ground(
         source, None, "frequency", None, "error", regularization, recipe, seed, engine, mixture.n_components
     ) as ground:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
         score,
         select,
     )
+    from gaussmix.comparing import compare
+    from gaussmix.covariance.eigenvalue_ratio import EigenvalueRatio
+    from gaussmix.covariance.prior import ConjugatePrior
     from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
     from gaussmix.detection import Outliers, density_threshold, detect, iterate_outliers
     from gaussmix.engine.executors.dask import DaskEngine
@@ -35,7 +38,11 @@ if TYPE_CHECKING:
     from gaussmix.estimators.transformer import ResponsibilityTransformer
     from gaussmix.fitting.result import FitResult
     from gaussmix.foresight import Forecast, forecast
+    from gaussmix.inference.bootstrap import Bootstrap, bootstrap
+    from gaussmix.inference.likelihood_ratio import LikelihoodRatioTest, likelihood_ratio_test
+    from gaussmix.merging import Merging, merge
     from gaussmix.mixture import Mixture
+    from gaussmix.mixture.comparison import Comparison
     from gaussmix.reporting.facts import summarize
     from gaussmix.reporting.sketch import sketch
     from gaussmix.reporting.text import report_text
@@ -46,12 +53,18 @@ if TYPE_CHECKING:
 _HOMES = {
     "AddedDiagonal": "gaussmix.covariance.regularization",
     "Assignments": "gaussmix.api",
+    "Bootstrap": "gaussmix.inference.bootstrap",
+    "Comparison": "gaussmix.mixture.comparison",
+    "ConjugatePrior": "gaussmix.covariance.prior",
     "DaskEngine": "gaussmix.engine.executors.dask",
+    "EigenvalueRatio": "gaussmix.covariance.eigenvalue_ratio",
     "FitResult": "gaussmix.fitting.result",
     "Forecast": "gaussmix.foresight",
     "GaussianMixture": "gaussmix.estimators.mixture",
     "GaussianMixtureSearch": "gaussmix.estimators.search",
+    "LikelihoodRatioTest": "gaussmix.inference.likelihood_ratio",
     "LocalEngine": "gaussmix.engine.executors.local",
+    "Merging": "gaussmix.merging",
     "Mixture": "gaussmix.mixture",
     "MixtureClassifier": "gaussmix.estimators.classifier",
     "MixtureOutlierDetector": "gaussmix.estimators.detector",
@@ -63,14 +76,18 @@ _HOMES = {
     "Unregularized": "gaussmix.covariance.regularization",
     "Update": "gaussmix.shards",
     "add_up": "gaussmix.shards",
+    "bootstrap": "gaussmix.inference.bootstrap",
     "collect": "gaussmix.shards",
+    "compare": "gaussmix.comparing",
     "density_threshold": "gaussmix.detection",
     "detect": "gaussmix.detection",
     "fit": "gaussmix.api",
     "forecast": "gaussmix.foresight",
     "iterate_outliers": "gaussmix.detection",
     "iterate_predictions": "gaussmix.api",
+    "likelihood_ratio_test": "gaussmix.inference.likelihood_ratio",
     "load": "gaussmix.api",
+    "merge": "gaussmix.merging",
     "predict": "gaussmix.api",
     "report": "gaussmix.reporting.verb",
     "report_text": "gaussmix.reporting.text",
@@ -85,12 +102,18 @@ _HOMES = {
 __all__ = [
     "AddedDiagonal",
     "Assignments",
+    "Bootstrap",
+    "Comparison",
+    "ConjugatePrior",
     "DaskEngine",
+    "EigenvalueRatio",
     "FitResult",
     "Forecast",
     "GaussianMixture",
     "GaussianMixtureSearch",
+    "LikelihoodRatioTest",
     "LocalEngine",
+    "Merging",
     "Mixture",
     "MixtureClassifier",
     "MixtureOutlierDetector",
@@ -102,7 +125,9 @@ __all__ = [
     "Unregularized",
     "Update",
     "add_up",
+    "bootstrap",
     "collect",
+    "compare",
     "density_threshold",
     "detect",
     "errors",
@@ -110,7 +135,9 @@ __all__ = [
     "forecast",
     "iterate_outliers",
     "iterate_predictions",
+    "likelihood_ratio_test",
     "load",
+    "merge",
     "predict",
     "report",
     "report_text",

@@ -113,7 +113,8 @@ def fit(
     max_passes : int
         Most passes of one start.
     regularization : "auto", None or Regularization
-        "auto" gives every component a millionth of a row's worth of scatter; None is plain maximum likelihood.
+        "auto" gives every component a millionth of a row's worth of scatter; None is plain maximum likelihood. Values:
+        `PseudoObservations`, `AddedDiagonal`, `ConjugatePrior` (the mode of a posterior), `EigenvalueRatio`.
     seed : int
         The same seed gives the same bits, whatever the number of threads.
     engine : LocalEngine or DaskEngine, optional

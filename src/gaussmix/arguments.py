@@ -37,6 +37,20 @@ from gaussmix.selection.table import CRITERIA
 from gaussmix.serialization import release
 
 
+def source_for(
+    mixture: Mixture,
+    data: object,
+    weights: object,
+    features: Sequence[str | int] | None,
+    missing: Literal["error", "drop"],
+) -> Source:
+    """Open data for a mixture: the features that are named, else its own by name."""
+    if features is not None:
+        data, weights = open_source(data, features=features, weights=weights, missing=missing), None
+    names = mixture.feature_names
+    return columns_for(data, names, n_features=mixture.n_features, weights=weights, missing=missing)
+
+
 @contextmanager
 def open_ground(
     data: object,

@@ -14,8 +14,10 @@ from typing import Any, final
 import numpy as np
 
 from gaussmix._linalg import Array, read_only
+from gaussmix.coordinates import Coordinates
 from gaussmix.covariance.scatter import Scatter
 from gaussmix.covariance.storage import Covariances
+from gaussmix.covariance.structure import Structure
 
 
 class Regularization(ABC):
@@ -31,17 +33,50 @@ class Regularization(ABC):
     def mass(self) -> float:
         """The rows' worth of what it adds; a component lighter than this has died."""
 
+    @property
+    def near_likelihood(self) -> bool:
+        """Whether the objective tells how far the likelihood can come."""
+        return True
+
+    @property
+    def constrains(self) -> bool:
+        """Whether some mixtures of a structure are ruled out, so that a start may have to be moved."""
+        return False
+
+    @property
+    def needs_covariance(self) -> bool:
+        """Whether the covariance of all rows must be known beforehand."""
+        return False
+
+    def informed(self, mean: Array, covariance: Array | None) -> Regularization:
+        """Return what it is for rows with this mean (D,) and covariance (D, D), in data units."""
+        return self
+
+    def settled(self, structure: Structure, coordinates: Coordinates) -> Regularization:
+        """Return what it is for a structure, in the coordinates of a fit.
+
+        Raises
+        ------
+        ParameterError
+            When it is not defined for the structure.
+        """
+        return self.in_units(coordinates.scale)
+
+    def centres(self, mass: Array, means: Array) -> Array:
+        """Return the components' means (K, D) in place of those of their rows."""
+        return means
+
     @abstractmethod
     def in_units(self, units: Array) -> Regularization:
         """Return the same regularization for features divided by `units` (D,)."""
 
     @abstractmethod
-    def prepare(self, scatter: Scatter) -> Scatter:
-        """Return the scatter that the covariance estimate is given in place of `scatter`."""
+    def prepare(self, scatter: Scatter, means: Array) -> Scatter:
+        """Return the scatter that the covariance estimate is given in place of `scatter` about `means` (K, D)."""
 
     @abstractmethod
-    def penalty(self, covariances: Covariances, n_components: int) -> float:
-        """Return what is subtracted from the log-likelihood to give the objective."""
+    def penalty(self, covariances: Covariances, centres: Array) -> float:
+        """Return what is subtracted from the log-likelihood to give the objective; components are at `centres`."""
 
     @abstractmethod
     def shares(self, covariances: Covariances, mass: Array) -> tuple[Array, Array]:
@@ -92,14 +127,14 @@ class PseudoObservations(Regularization):
         """Return the variances over squared units."""
         return PseudoObservations(self.strength, self.variances / units**2)
 
-    def prepare(self, scatter: Scatter) -> Scatter:
+    def prepare(self, scatter: Scatter, means: Array) -> Scatter:
         """W_k + strength R."""
         return scatter.plus_diagonal(self.variances, np.full_like(scatter.mass, self.strength))
 
-    def penalty(self, covariances: Covariances, n_components: int) -> float:
+    def penalty(self, covariances: Covariances, centres: Array) -> float:
         """strength/2 sum_k tr(Sigma_k^-1 R)."""
         traces = covariances.precision_traces(self.variances)
-        return 0.5 * self.strength * float(traces.sum()) * (n_components / covariances.n_groups)
+        return 0.5 * self.strength * float(traces.sum()) * (len(centres) / covariances.n_groups)
 
     def shares(self, covariances: Covariances, mass: Array) -> tuple[Array, Array]:
         """Largest eigenvalues, and their vectors, of strength R relative to n_k Sigma_k."""
@@ -141,11 +176,11 @@ class AddedDiagonal(Regularization):
         """Return the variances over squared units."""
         return AddedDiagonal(self.variances / units**2)
 
-    def prepare(self, scatter: Scatter) -> Scatter:
+    def prepare(self, scatter: Scatter, means: Array) -> Scatter:
         """W_k + n_k diag(variances): the variances then are added to VVV, VVI, VII and EEE, singular or not."""
         return scatter.plus_diagonal(self.variances, scatter.mass)
 
-    def penalty(self, covariances: Covariances, n_components: int) -> float:
+    def penalty(self, covariances: Covariances, centres: Array) -> float:
         """Subtract nothing."""
         return 0.0
 
@@ -174,11 +209,11 @@ class Unregularized(Regularization):
         """Change nothing."""
         return self
 
-    def prepare(self, scatter: Scatter) -> Scatter:
+    def prepare(self, scatter: Scatter, means: Array) -> Scatter:
         """Change nothing."""
         return scatter
 
-    def penalty(self, covariances: Covariances, n_components: int) -> float:
+    def penalty(self, covariances: Covariances, centres: Array) -> float:
         """Subtract nothing."""
         return 0.0
 

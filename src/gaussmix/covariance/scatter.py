@@ -107,3 +107,14 @@ class Scatter:
         else:
             added = rows[:, None, None] * np.diag(diagonal)
         return Scatter(self.moment, self.mass, self.values + added, self.n_features)
+
+    def plus(self, matrices: Array) -> Scatter:
+        """Add symmetric matrices (K, D, D) to the components' scatters, or what of them is kept."""
+        if self.moment is Moment.POOLED:
+            added = matrices.sum(axis=0, keepdims=True)
+        elif self.moment is Moment.FULL:
+            added = matrices
+        else:
+            diagonals = np.diagonal(matrices, axis1=1, axis2=2)
+            added = diagonals.sum(axis=1) if self.moment is Moment.TRACE else diagonals
+        return Scatter(self.moment, self.mass, self.values + added, self.n_features)

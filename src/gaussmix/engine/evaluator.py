@@ -18,6 +18,7 @@ from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.expectation import Expectation, ExpectationFold
 from gaussmix.engine.fold import MOST_SEGMENT, Fold
 from gaussmix.engine.kernels.choose import choose
+from gaussmix.engine.merging import GroupEntropies, GroupEntropyFold
 from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
 from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
@@ -86,6 +87,14 @@ class Evaluator:
         near = self.executor.near
         return Evaluator(source, near, near.reduce([fold], source, None)[0], self.pilots)
 
+    def covariance(self) -> Array:
+        """Read the source for the covariance (D, D) of all rows, in data units; unbiased."""
+        coordinates, weight = self.pilots[True].coordinates, self.summary.weight
+        fold = TotalScatterFold(coordinates)
+        scatter: Array = self.executor.reduce([fold], self.source, self.summary.rows_read)[0]
+        self.reads += 1
+        return scatter * coordinates.scale * coordinates.scale[:, None] / (weight - 1.0 if weight > 1.0 else weight)
+
     def answer(self, requests: Sequence[Request]) -> list[Any]:
         """Read the source (or its sample) once; return every request's answer.
 
@@ -101,6 +110,15 @@ class Evaluator:
         for i, answer in zip(others, self._read([requests[i] for i in others]), strict=True):
             answers[i] = answer
         return answers
+
+    def fold(self, request: Expectation) -> Fold[Any, Any]:
+        """Return the fold that answers a request, for whoever reads the source in another way.
+
+        A pooled request must not be quadratic, for that takes sums over all rows from before.
+        """
+        plan = self._plan(request)
+        assert plan.moment is not Moment.POOLED or plan.form is Form.ANCHORED
+        return ExpectationFold(plan, choose(), request.assignment)
 
     def _climb(self, requests: Sequence[Any]) -> list[Climbed]:
         """Make compiled passes, side by side where there are many."""
@@ -171,6 +189,14 @@ def expect_source(mixture: Mixture, moment: Moment, source: Source, executor: En
     plan = make_plan(mixture, pilot, moment, precision=0.0, anchored=True)
     statistics, summary = executor.reduce([ExpectationFold(plan, choose()), SummaryFold(0, 1)], source, source.n_rows)
     return statistics, summary
+
+
+def group_entropies(
+    mixture: Mixture, source: Source, executor: Engine, membership: Array, pairs: Sequence[tuple[int, int]]
+) -> GroupEntropies:
+    """Return how uncertain all rows are between groups of components, and would be with some pairs joined."""
+    fold = GroupEntropyFold(scoring_plan(mixture), choose(), mixture, membership, tuple(pairs))
+    return executor.reduce([fold], source, source.n_rows)[0]
 
 
 def scoring_plan(mixture: Mixture) -> Plan:

@@ -189,7 +189,7 @@ class Candidates:
         """Return what is fitted, in the coordinates that the family allows."""
         evaluator = self.evaluator
         pilot = evaluator.pilots[family.axis_equivariant]
-        scaled = self.regularization.in_units(pilot.coordinates.scale)
+        scaled = self.regularization.settled(family, pilot.coordinates)
         return Model(family, scaled, pilot, self.recipe.rule.tol / 10.0, small=can_climb(scaled, evaluator.summary))
 
     def entered(self, family: Family, n_components: int, first: int = 0, last: int | None = None) -> Contest:

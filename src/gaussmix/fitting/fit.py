@@ -82,6 +82,8 @@ class Ground:
         require_rows(summary, source, names)
         if regularization is None:
             regularization = usual_regularization(summary)
+        covariance = evaluator.covariance() if regularization.needs_covariance else None
+        regularization = regularization.informed(summary.means, covariance)
         facts["penalty"] = to_facts(regularization)
         return cls(Candidates(evaluator, regularization, Seeds(summary, seed), recipe), names, facts, held_out)
 
@@ -207,7 +209,7 @@ def _projected(start: Mixture, model: Model, weight: float) -> Mixture:
     That is the M-step for rows that are spread just as the start's components say.
     """
     mixture = start.expressed_in(model.pilot.coordinates)
-    if start.structure == model.structure.name:
+    if start.structure == model.structure.name and not model.regularization.constrains:
         return mixture
     mass = weight * mixture.weights
     dense = np.broadcast_to(mixture.spread.dense(), (len(mass), mixture.n_features, mixture.n_features))

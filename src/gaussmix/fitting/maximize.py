@@ -125,17 +125,18 @@ class Model:
         # Scatters beyond float64 (columns 1e100 apart in one rotation) overflow on the way; the determinants tell.
         with np.errstate(all="ignore"):
             try:
-                spread = self.structure.estimate(self.regularization.prepare(scatter), previous)
+                spread = self.structure.estimate(self.regularization.prepare(scatter, centres), previous)
             except np.linalg.LinAlgError as error:
                 raise Collapsed(str(error)) from error
             if not (np.isfinite(spread.arrays).all() and np.isfinite(spread.log_determinants()).all()):
                 raise Collapsed("a covariance is singular in float64")
         weights = scatter.mass / scatter.mass.sum()
+        centres = self.regularization.centres(scatter.mass, centres)
         return Mixture.within(self.pilot.coordinates, weights, centres, spread, self.structure.name)
 
     def objective(self, statistics: Statistics, mixture: Mixture) -> float:
         """Log-likelihood minus the regularization's penalty."""
-        return statistics.log_likelihood - self.regularization.penalty(mixture.spread, mixture.n_components)
+        return statistics.log_likelihood - self.regularization.penalty(mixture.spread, mixture.centres)
 
     def repeat(self, request: Expectation, statistics: Statistics, candidate: Mixture) -> Expectation | None:
         """Return the pass to make instead, where `statistics` have lost the digits that `candidate` needs."""

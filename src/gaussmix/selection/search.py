@@ -151,6 +151,7 @@ class _Grid:
         self._pairs = [pair for pair in pairs if ground.feasible(pair[1])]
         self._criterion = criterion
         tells = criterion in criteria.PENALISED and ground.candidates.recipe.algorithm.by_likelihood
+        tells = tells and ground.candidates.regularization.near_likelihood
         self._prune = prune and tells  # an objective of labels says little of how far the criterion can come
         self._driver = Driver(ground.evaluator, watch)
         self._n = ground.evaluator.summary.weight

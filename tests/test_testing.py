@@ -10,6 +10,7 @@ from gaussmix.covariance import FAMILIES, NAMES, Covariances, Scatter
 from gaussmix.covariance.structure import Structure
 from gaussmix.data.open import open_source
 from gaussmix.data.source import Chunk, Source
+from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.kernels.choose import REFERENCE, choose
 from gaussmix.engine.kernels.kernel import Kernel
 
@@ -26,6 +27,24 @@ def test_every_kernel_conforms(kernel):
 
 def test_an_array_conforms():
     testing.check_source(open_source(np.arange(30.0).reshape(10, 3), weights=np.ones(10)))
+
+
+@pytest.mark.parametrize("options", [{"threads": 3}, {"threads": 1, "memory_limit": "16MB"}], ids=str)
+def test_every_engine_conforms(options, rng):
+    x = rng.normal(size=(5000, 3))
+    testing.check_engine(LocalEngine(**options), open_source(x, weights=rng.uniform(size=5000)))
+
+
+def test_an_engine_that_loses_rows_is_told(rng):
+    class Losing(Source):
+        n_features, feature_names, description, readings = 3, None, "rows", 0
+
+        def chunks(self):
+            self.readings += 1
+            yield from open_source(np.ones((5000 - (self.readings > 1), 3))).chunks()
+
+    with pytest.raises(AssertionError, match=r"differ|bits|rows"):
+        testing.check_engine(LocalEngine(2), Losing())
 
 
 class Shrunken(Structure):

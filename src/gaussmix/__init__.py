@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         iterate_predictions,
         load,
         predict,
+        resume,
         score,
         select,
     )
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gaussmix.covariance.prior import ConjugatePrior
     from gaussmix.covariance.regularization import AddedDiagonal, PseudoObservations, Unregularized
     from gaussmix.detection import Outliers, density_threshold, detect, iterate_outliers
+    from gaussmix.engine.executors.dask import DaskEngine
     from gaussmix.engine.executors.local import LocalEngine
     from gaussmix.estimators.classifier import MixtureClassifier
     from gaussmix.estimators.detector import MixtureOutlierDetector
@@ -35,14 +37,18 @@ if TYPE_CHECKING:
     from gaussmix.estimators.search import GaussianMixtureSearch
     from gaussmix.estimators.transformer import ResponsibilityTransformer
     from gaussmix.fitting.result import FitResult
+    from gaussmix.foresight import Forecast, forecast
     from gaussmix.inference.bootstrap import Bootstrap, bootstrap
     from gaussmix.inference.likelihood_ratio import LikelihoodRatioTest, likelihood_ratio_test
     from gaussmix.merging import Merging, merge
     from gaussmix.mixture import Mixture
     from gaussmix.mixture.comparison import Comparison
-    from gaussmix.report.facts import summarize
-    from gaussmix.report.text import report_text
+    from gaussmix.reporting.facts import summarize
+    from gaussmix.reporting.sketch import sketch
+    from gaussmix.reporting.text import report_text
+    from gaussmix.reporting.verb import report
     from gaussmix.selection.search import Selection
+    from gaussmix.shards import PassStatistics, Update, add_up, collect, update
 
 _HOMES = {
     "AddedDiagonal": "gaussmix.covariance.regularization",
@@ -50,8 +56,10 @@ _HOMES = {
     "Bootstrap": "gaussmix.inference.bootstrap",
     "Comparison": "gaussmix.mixture.comparison",
     "ConjugatePrior": "gaussmix.covariance.prior",
+    "DaskEngine": "gaussmix.engine.executors.dask",
     "EigenvalueRatio": "gaussmix.covariance.eigenvalue_ratio",
     "FitResult": "gaussmix.fitting.result",
+    "Forecast": "gaussmix.foresight",
     "GaussianMixture": "gaussmix.estimators.mixture",
     "GaussianMixtureSearch": "gaussmix.estimators.search",
     "LikelihoodRatioTest": "gaussmix.inference.likelihood_ratio",
@@ -61,25 +69,34 @@ _HOMES = {
     "MixtureClassifier": "gaussmix.estimators.classifier",
     "MixtureOutlierDetector": "gaussmix.estimators.detector",
     "Outliers": "gaussmix.detection",
+    "PassStatistics": "gaussmix.shards",
     "PseudoObservations": "gaussmix.covariance.regularization",
     "ResponsibilityTransformer": "gaussmix.estimators.transformer",
     "Selection": "gaussmix.selection.search",
     "Unregularized": "gaussmix.covariance.regularization",
+    "Update": "gaussmix.shards",
+    "add_up": "gaussmix.shards",
     "bootstrap": "gaussmix.inference.bootstrap",
+    "collect": "gaussmix.shards",
     "compare": "gaussmix.comparing",
     "density_threshold": "gaussmix.detection",
     "detect": "gaussmix.detection",
     "fit": "gaussmix.api",
+    "forecast": "gaussmix.foresight",
     "iterate_outliers": "gaussmix.detection",
     "iterate_predictions": "gaussmix.api",
     "likelihood_ratio_test": "gaussmix.inference.likelihood_ratio",
     "load": "gaussmix.api",
     "merge": "gaussmix.merging",
     "predict": "gaussmix.api",
-    "report_text": "gaussmix.report.text",
+    "report": "gaussmix.reporting.verb",
+    "report_text": "gaussmix.reporting.text",
+    "resume": "gaussmix.api",
     "score": "gaussmix.api",
     "select": "gaussmix.api",
-    "summarize": "gaussmix.report.facts",
+    "sketch": "gaussmix.reporting.sketch",
+    "summarize": "gaussmix.reporting.facts",
+    "update": "gaussmix.shards",
 }
 
 __all__ = [
@@ -88,8 +105,10 @@ __all__ = [
     "Bootstrap",
     "Comparison",
     "ConjugatePrior",
+    "DaskEngine",
     "EigenvalueRatio",
     "FitResult",
+    "Forecast",
     "GaussianMixture",
     "GaussianMixtureSearch",
     "LikelihoodRatioTest",
@@ -99,26 +118,35 @@ __all__ = [
     "MixtureClassifier",
     "MixtureOutlierDetector",
     "Outliers",
+    "PassStatistics",
     "PseudoObservations",
     "ResponsibilityTransformer",
     "Selection",
     "Unregularized",
+    "Update",
+    "add_up",
     "bootstrap",
+    "collect",
     "compare",
     "density_threshold",
     "detect",
     "errors",
     "fit",
+    "forecast",
     "iterate_outliers",
     "iterate_predictions",
     "likelihood_ratio_test",
     "load",
     "merge",
     "predict",
+    "report",
     "report_text",
+    "resume",
     "score",
     "select",
+    "sketch",
     "summarize",
+    "update",
 ]
 
 

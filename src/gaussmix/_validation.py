@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,6 +92,30 @@ def positive_integer(value: object, name: str, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ParameterError(f"{name}={value!r}: expected an integer of at least {least}")
     return int(value)
+
+
+_UNITS = {
+    **{"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12},
+    **{"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40},
+}
+
+
+def memory_size(value: object, name: str, least: int) -> int:
+    """Return a number of bytes, given as such or as a text like "500MB", "2GB" or "1.5GiB".
+
+    Raises
+    ------
+    ParameterError
+        When it is none, or less than `least`.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B?)\s*", str(value).upper())
+    unit = None if found is None or isinstance(value, bool) else _UNITS.get(found[2])
+    if found is None or unit is None:
+        raise ParameterError(f'{name}={value!r}: expected a number of bytes, or a size such as "500MB" or "2GB"')
+    size = int(float(found[1]) * unit)
+    if size < least:
+        raise ParameterError(f"{name}={value!r}: expected at least {least / 1e6:.0f} MB, which a pass needs")
+    return size
 
 
 def positive_number(value: Any, name: str) -> float:

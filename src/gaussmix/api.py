@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings as python_warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
@@ -21,12 +22,17 @@ from gaussmix.arguments import (
     holdout_of,
     mixture_of,
     open_ground,
+    opened_for,
     recipe_of,
 )
+from gaussmix.checkpoints import call_of, recorded
 from gaussmix.covariance.regularization import Regularization
+from gaussmix.data.dask import is_collection
 from gaussmix.data.open import columns_for, open_source
 from gaussmix.engine.evaluator import appraise_source, score_source
-from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.executors.choose import usual_engine
+from gaussmix.engine.executors.executor import Engine
+from gaussmix.engine.executors.lazy import lazy_scores
 from gaussmix.errors import ConvergenceWarning, DegenerateFitWarning, ParameterError
 from gaussmix.fitting.drive import Driver, Progress
 from gaussmix.fitting.fit import infeasible
@@ -67,15 +73,17 @@ def fit(
     max_passes: int = 1000,
     regularization: Regularization | Literal["auto"] | None = "auto",
     seed: int = 0,
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
     watch: Watch | None = None,
+    checkpoint: str | Path | None = None,
 ) -> FitResult:
     """Fit a Gaussian mixture with a given number of components.
 
     Parameters
     ----------
-    data : array, dataframe, Arrow table, path or glob
-        Rows (N, D); files are read in chunks and never held whole.
+    data : array, dataframe, Arrow table or stream, path, folder or glob, Dask collection, or function
+        Rows (N, D); files are read in chunks and never held whole. Streams are read once and kept, in a temporary file
+        where they are large; a function returns an iterable of batches, and is called anew for every read.
     n_components : int
         Number of components K.
     covariance : str
@@ -109,10 +117,15 @@ def fit(
         `PseudoObservations`, `AddedDiagonal`, `ConjugatePrior` (the mode of a posterior), `EigenvalueRatio`.
     seed : int
         The same seed gives the same bits, whatever the number of threads.
-    engine : LocalEngine, optional
-        Who computes; `LocalEngine(threads=n)` bounds the threads.
+    engine : LocalEngine or DaskEngine, optional
+        Who computes; `LocalEngine(threads=n, memory_limit="2GB")` bounds threads and memory. By default threads of this
+        process; for a Dask collection the cluster of this process's client.
     watch : callable, optional
         Told after every read of the data how far the fit is.
+    checkpoint : path, optional
+        A file that every pass over all rows is written to as soon as it has been made. Where it exists, the passes in
+        it are not made again: the same call on the same data goes on where it was broken off, and ends with the bits of
+        an undisturbed one. It grows by the size of a pass's statistics at a time, and is yours to remove.
 
     Returns
     -------
@@ -125,12 +138,18 @@ def fit(
         When the rows cannot be used as they are.
     ParameterError
         When an argument makes no sense.
+    CheckpointError
+        When the checkpoint is of another call or of other data.
     """
+    asked = dict(locals())
     n_components = _validation.positive_integer(n_components, "n_components")
     recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort)
-    with open_ground(
-        data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, n_components
-    ) as ground:
+    with (
+        recorded("fit", asked) as engine,
+        open_ground(
+            data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, n_components
+        ) as ground,
+    ):
         structure = family_of(covariance, ground.evaluator.source.n_features)
         runners = given_runners(start, n_components, structure, ground)
         if not runners and not ground.feasible(n_components):
@@ -164,15 +183,16 @@ def select(
     max_passes: int = 1000,
     regularization: Regularization | Literal["auto"] | None = "auto",
     seed: int = 0,
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
     watch: Watch | None = None,
+    checkpoint: str | Path | None = None,
 ) -> Selection:
     """Choose the number of components and the covariance structure.
 
     Parameters
     ----------
-    data : array, dataframe, Arrow table, path or glob
-        Rows (N, D).
+    data : array, dataframe, Arrow table or stream, path, folder or glob, Dask collection, or function
+        Rows (N, D), as in `fit`.
     n_components : int or iterable of int
         Numbers of components to try.
     covariance : str or iterable of str
@@ -193,6 +213,8 @@ def select(
         more often.
     start : "auto", "kmeans", "hierarchical", "random" or "rows"
         Kind of starts.
+    checkpoint : path, optional
+        As in `fit`.
 
     Returns
     -------
@@ -206,38 +228,64 @@ def select(
     ParameterError
         When an argument makes no sense.
     """
+    asked = {**locals(), "n_components": counts_of(n_components)}
+    counts: list[int] = asked["n_components"]
     share = holdout_of(criterion, holdout)
     if not isinstance(cast(object, start), str):
         raise ParameterError("start: labels, responsibilities and mixtures are for one fit; name a kind of starts here")
-    counts = counts_of(n_components)
     recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort)
-    with open_ground(
-        data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, max(counts), share
-    ) as ground:
-        families = families_of(covariance, ground.evaluator.source.n_features)
-        selection = search(ground, families, counts, criterion, prune=prune, watch=watch)
-    if share is None or selection.best.reason == "interrupted":
-        _warn(selection.best)
-        return selection
-    best = selection.best
-    whole = fit(
-        data,
-        best.mixture.n_components,
-        best.mixture.structure,
-        weights=weights,
-        weight_kind=weight_kind,
-        features=features,
-        missing=missing,
-        start=best.mixture,
-        algorithm=algorithm,
-        tol=tol,
-        max_passes=max_passes,
-        regularization=regularization,
-        seed=seed,
-        engine=engine,
-        watch=watch,
-    )
-    return replace(selection, best=whole)
+    with recorded("select", asked) as engine:
+        if share is not None:
+            # Opened once, for streams can be read but once.
+            data = open_source(data, features=features, weights=weights, missing=missing, budget=engine.budget)
+            weights, features, missing = None, None, "error"
+        with open_ground(
+            data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, max(counts), share
+        ) as ground:
+            families = families_of(covariance, ground.evaluator.source.n_features)
+            ground.facts.update(prune=prune, holdout=share)
+            selection = search(ground, families, counts, criterion, prune=prune, watch=watch)
+        if share is None or selection.best.reason == "interrupted":
+            _warn(selection.best)
+            return selection
+        best = selection.best
+        whole = fit(
+            data,
+            best.mixture.n_components,
+            best.mixture.structure,
+            weight_kind=weight_kind,
+            start=best.mixture,
+            algorithm=algorithm,
+            tol=tol,
+            max_passes=max_passes,
+            regularization=regularization,
+            seed=seed,
+            engine=engine,
+            watch=watch,
+        )
+    return replace(selection, best=replace(whole, facts=best.facts))
+
+
+def resume(
+    checkpoint: str | Path, *, engine: Engine | None = None, watch: Watch | None = None
+) -> FitResult | Selection:
+    """Go on with a fit or a search that was broken off, from its checkpoint; the data have to be where they were.
+
+    Parameters
+    ----------
+    checkpoint : path
+        As it was given to `fit` or `select`.
+    engine, watch
+        As in `fit`; they need not be what they were.
+
+    Raises
+    ------
+    CheckpointError
+        When the data have changed, or the call had been given arrays, which a file does not hold: then call it again.
+    """
+    verb, asked = call_of(checkpoint)
+    again = {"fit": fit, "select": select}[verb]
+    return again(**asked, engine=engine, watch=watch, checkpoint=checkpoint)
 
 
 def predict(
@@ -246,7 +294,7 @@ def predict(
     *,
     features: Sequence[str | int] | None = None,
     missing: Literal["error", "drop"] = "error",
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> Assignments:
     """Say of every row which component it belongs to, and how surely.
 
@@ -260,13 +308,17 @@ def predict(
         Which columns are the model's features, in its order; only needed where model or data carry no names.
     missing : {"error", "drop"}
         With "drop", rows with missing values get label -1 and NaN.
-    engine : LocalEngine, optional
+    engine : LocalEngine or DaskEngine, optional
         Who computes.
 
     Returns
     -------
     Assignments
+        Of a Dask collection, lazy Dask collections.
     """
+    if is_collection(data):
+        opening = partial(opened_for, mixture_of(model), features=features, missing=missing)
+        return Assignments(*lazy_scores(mixture_of(model), data, opening))
     parts = [
         scores for _, scores in iterate_predictions(model, data, features=features, missing=missing, engine=engine)
     ]
@@ -282,7 +334,7 @@ def iterate_predictions(
     *,
     features: Sequence[str | int] | None = None,
     missing: Literal["error", "drop"] = "error",
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> Iterator[tuple[int, Assignments]]:
     """Yield (position of the first row, `Assignments`) for consecutive stretches of rows, in bounded memory.
 
@@ -292,10 +344,8 @@ def iterate_predictions(
         As in `predict`.
     """
     mixture = mixture_of(model)
-    if features is not None:
-        data = open_source(data, features=features, missing=missing)
-    source = columns_for(data, mixture.feature_names, n_features=mixture.n_features, missing=missing)
-    for start, scores in score_source(mixture, source, engine or LocalEngine()):
+    source = opened_for(mixture, data, features=features, missing=missing)
+    for start, scores in score_source(mixture, source, engine or usual_engine(data)):
         yield start, Assignments(*scores)
 
 
@@ -305,7 +355,7 @@ def score(
     *,
     weights: object = None,
     missing: Literal["error", "drop"] = "error",
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> float:
     """Mean log density per unit of weight of all rows.
 
@@ -318,7 +368,7 @@ def score(
     """
     mixture = mixture_of(model)
     source = columns_for(data, mixture.feature_names, n_features=mixture.n_features, weights=weights, missing=missing)
-    return appraise_source([mixture], source, engine or LocalEngine())[0].score
+    return appraise_source([mixture], source, engine or usual_engine(data))[0].score
 
 
 def load(path: str | Path) -> Mixture:

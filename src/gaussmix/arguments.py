@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings as python_warnings
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -18,7 +17,8 @@ from gaussmix.data.source import Source
 from gaussmix.data.transform import Part, Scaled
 from gaussmix.engine.assignment import Assignment, Labelled, given
 from gaussmix.engine.evaluator import Evaluator
-from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.executors.choose import usual_engine
+from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.executors.threads import one_blas_thread
 from gaussmix.engine.summary import sample_rows
 from gaussmix.errors import GaussmixWarning, ParameterError, ShapeError
@@ -31,27 +31,10 @@ from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.starts.seeds import KINDS
 from gaussmix.fitting.stopping import StoppingRule
 from gaussmix.mixture import Mixture
+from gaussmix.selection.holding import mixture_of
 from gaussmix.selection.search import Selection
 from gaussmix.selection.table import CRITERIA
-
-
-def mixture_of(model: object) -> Mixture:
-    """Return the mixture in whatever was handed in.
-
-    Raises
-    ------
-    ParameterError
-        When there is none.
-    """
-    if isinstance(model, Selection):
-        return model.best.mixture
-    if isinstance(model, FitResult):
-        return model.mixture
-    if isinstance(model, Mixture):
-        return model
-    raise ParameterError(
-        f"expected a Mixture, a FitResult or a Selection, found {type(model).__name__}; load a file with gaussmix.load"
-    )
+from gaussmix.serialization import release
 
 
 def source_for(
@@ -78,7 +61,7 @@ def open_ground(
     regularization: object,
     recipe: Recipe,
     seed: int,
-    engine: LocalEngine | None,
+    engine: Engine | None,
     most_components: int,
     holdout: float | None = None,
 ) -> Generator[Ground]:
@@ -87,9 +70,9 @@ def open_ground(
         raise ParameterError(f'weight_kind={weight_kind!r}: expected "frequency" or "importance"')
     seed = _validation.positive_integer(seed, "seed", least=0)
     penalty = _regularization(regularization)
-    executor = engine or LocalEngine()
+    executor = engine or usual_engine(data)
     with one_blas_thread():
-        source = open_source(data, features=features, weights=weights, missing=missing)
+        source = open_source(data, features=features, weights=weights, missing=missing, budget=executor.budget)
         held_out = None
         if holdout is not None:
             held_out = Part(source, holdout, seed, held_out=True)
@@ -99,13 +82,19 @@ def open_ground(
         facts: dict[str, Any] = {
             "data": source.description,
             "rows_read": evaluator.summary.rows_read,
+            "missing": missing,
+            "columns": None if features is None else list(features),
+            "weights_from": weights if isinstance(weights, str) or weights is None else "given",
+            "start": recipe.kind,
+            "regularization": _told(regularization),
+            "n_starts": recipe.n_starts,
             "weight_kind": weight_kind,
             "effort": recipe.effort.name,
             "algorithm": recipe.algorithm.name,
             "seed": seed,
             "tol": recipe.rule.tol,
             "max_passes": recipe.rule.max_passes,
-            "gaussmix": _release(),
+            "gaussmix": release(),
         }
         if weight_kind == "importance":
             summary = evaluator.summary
@@ -119,14 +108,6 @@ def open_ground(
         yield ground
 
 
-def _release() -> str:
-    """Return the version; the sources may be used without being installed."""
-    try:
-        return version("gaussmix")
-    except PackageNotFoundError:
-        return "not installed"
-
-
 def _regularization(value: object) -> Regularization | None:
     """Return None for the default."""
     if value is None:
@@ -138,6 +119,13 @@ def _regularization(value: object) -> Regularization | None:
     raise ParameterError(
         f'regularization={value!r}: expected "auto", None, or one of gaussmix.regularization\'s values'
     )
+
+
+def _told(regularization: object) -> str:
+    """Return what to keep of a regularization: its kind, since its arrays are as long as the data are wide."""
+    if isinstance(regularization, str):
+        return regularization
+    return "none" if regularization is None else type(regularization).__name__
 
 
 def recipe_of(
@@ -248,3 +236,12 @@ def holdout_of(criterion: object, holdout: object) -> float | None:
     if share >= 1.0:
         raise ParameterError(f"holdout={holdout!r}: expected a share of the rows, between 0 and 1")
     return share if criterion == "heldout" else None
+
+
+def opened_for(
+    mixture: Mixture, data: object, *, features: Sequence[str | int] | None, missing: Literal["error", "drop"]
+) -> Source:
+    """Open rows with a model's features."""
+    if features is not None:
+        data = open_source(data, features=features, missing=missing)
+    return columns_for(data, mixture.feature_names, n_features=mixture.n_features, missing=missing)

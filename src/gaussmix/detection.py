@@ -15,7 +15,8 @@ from gaussmix.arguments import mixture_of
 from gaussmix.data.open import columns_for, open_source
 from gaussmix.data.source import Chunk, Source
 from gaussmix.engine.evaluator import map_scored
-from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.executors.choose import usual_engine
+from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.kernels.kernel import RowScores
 from gaussmix.errors import EmptyDataError, ParameterError
 from gaussmix.fitting.result import FitResult
@@ -54,7 +55,7 @@ def detect(
     threshold: float | None = None,
     features: Sequence[str | int] | None = None,
     missing: Literal["error", "drop"] = "error",
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> Outliers:
     """Find the rows that are least probable under a mixture, and say which features make them so.
 
@@ -97,7 +98,7 @@ def iterate_outliers(
     *,
     features: Sequence[str | int] | None = None,
     missing: Literal["error", "drop"] = "error",
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> Iterator[Outliers]:
     """Yield the outliers of consecutive stretches of rows, in bounded memory.
 
@@ -118,7 +119,7 @@ def iterate_outliers(
         return Outliers(chunk.start + found, scores.log_prob[found], shares, limit, n_rows)
 
     source = _source(mixture, data, features, missing)
-    yield from map_scored(mixture, source, engine or LocalEngine(), outliers)
+    yield from map_scored(mixture, source, engine or usual_engine(data), outliers)
 
 
 def density_threshold(
@@ -128,7 +129,7 @@ def density_threshold(
     *,
     features: Sequence[str | int] | None = None,
     missing: Literal["error", "drop"] = "error",
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> float:
     """Return the highest log density of a row below which at most a share `contamination` of the rows lies.
 
@@ -149,7 +150,7 @@ def density_threshold(
         When there is no row to look at.
     """
     share = checked_contamination(contamination)
-    mixture, executor = mixture_of(model), engine or LocalEngine()
+    mixture, executor = mixture_of(model), engine or usual_engine(data)
     source = _source(mixture, data, features, missing)
 
     def densities() -> Iterable[Array]:

@@ -2,7 +2,7 @@
 
 A message says what was found, what was expected, and what to do. The classes are few and follow what the
 caller can do about it: repair the data (`DataError`), repair the call (`ParameterError`), get another model
-file (`ModelFileError`), or choose another place to write to (`FileWriteError`).
+file (`ModelFileError`), choose another place to write to (`FileWriteError`), or look after a cluster (`ClusterError`).
 """
 
 from __future__ import annotations
@@ -60,8 +60,20 @@ class ModelFileError(GaussmixError, ValueError):
     """A file is not a gaussmix model, is damaged, or comes from a newer release."""
 
 
+class CheckpointError(GaussmixError, ValueError):
+    """A checkpoint is of another call or of other data, is in use, or is no checkpoint."""
+
+
+class StatisticsError(GaussmixError, ValueError):
+    """Statistics are of another model, or cannot be added to each other."""
+
+
 class FileWriteError(GaussmixError, OSError):
     """A file cannot be written where it was asked for."""
+
+
+class ClusterError(GaussmixError, RuntimeError):
+    """A cluster cannot be reached, lost its workers, or cannot do what was asked of it."""
 
 
 class FitError(GaussmixError, RuntimeError):

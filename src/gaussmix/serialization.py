@@ -8,16 +8,15 @@ against the size of the file in plain Python before the safetensors library sees
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import errno
+import io
 import itertools
 import json
 import math
 import os
-import secrets
 import stat
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from reprlib import repr as shown
 from typing import Any, BinaryIO, cast
@@ -25,7 +24,8 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussmix.errors import FileWriteError, ModelFileError, ParameterError
+from gaussmix.durable import replace
+from gaussmix.errors import ModelFileError, ParameterError
 
 FORMAT = "gaussmix"
 FORMAT_VERSION = 1
@@ -40,6 +40,14 @@ _MAX_NAMES = 10_000  # of a folder searched for a misspelt name
 _ITEM_BYTES = 8
 _DTYPES = {"F64": np.dtype(np.float64), "I64": np.dtype(np.int64)}
 _AGAIN = "write it again, or fetch another copy"
+
+
+def release() -> str:
+    """Return the version that writes; the sources may be used without being installed."""
+    try:
+        return version("gaussmix")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 class _RefusedError(Exception):
@@ -73,13 +81,7 @@ def write(
     FileWriteError
         If the folder is missing, not writable or full.
     """
-    content = _encode(arrays, header, kind)
-    target = Path(os.path.realpath(path))
-    try:
-        _replace(target, content)
-    except OSError as error:
-        raise FileWriteError(_why_not_written(target, error)) from error
-    _sync_folder(target)
+    replace(path, encode(arrays, header, kind=kind))
 
 
 def read(path: str | os.PathLike[str], *, kind: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -107,7 +109,7 @@ def read(path: str | os.PathLike[str], *, kind: str) -> tuple[dict[str, NDArray[
     place = Path(path)
     try:
         with _opened(place) as file:
-            content, header = _checked(file, kind)
+            content, header = _checked(file, os.fstat(file.fileno()).st_size, kind)
         return _arrays(content), header
     except _RefusedError as refusal:
         raise ModelFileError(f"cannot read {place} as a gaussmix {kind}: {refusal}") from refusal.__cause__
@@ -116,7 +118,14 @@ def read(path: str | os.PathLike[str], *, kind: str) -> tuple[dict[str, NDArray[
         raise ModelFileError(message) from error
 
 
-def _encode(arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], kind: str) -> bytes:
+def encode(arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any], *, kind: str) -> bytes:
+    """Return what `write` would write, as bytes.
+
+    Raises
+    ------
+    ParameterError
+        If an array or a header value is of a type that the file cannot hold.
+    """
     from safetensors.numpy import save
 
     for name, array in arrays.items():
@@ -151,53 +160,6 @@ def _header_text(header: Mapping[str, Any], kind: str) -> str:
         ) from error
 
 
-def _replace(target: Path, content: bytes) -> None:
-    if target.exists() and not target.is_file():
-        raise FileWriteError(f"{target} is no ordinary file, and would be replaced by one; choose another name")
-    temporary = target.with_name(f".gaussmix-{secrets.token_hex(16)}.tmp")
-    try:
-        # Not tempfile.mkstemp: its files are private whatever the umask, which cannot be asked safely.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
-def _sync_folder(target: Path) -> None:
-    """Force the folder's entry to the disk: without it a crash can bring the old file back."""
-    if os.name != "posix":
-        return
-    try:
-        descriptor = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        # Some file systems cannot sync a folder, and a folder may be writable but not readable.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM):
-            raise FileWriteError(
-                f"{target} is written, but its folder could not be forced to the disk "
-                f"({error.strerror or error}), so it may not survive a crash; check the disk"
-            ) from error
-
-
-def _why_not_written(target: Path, error: OSError) -> str:
-    if target.is_dir():
-        return f"cannot write {target}: it is a folder; give the name of a file"
-    if not target.parent.is_dir():
-        return f"cannot write {target}: there is no folder {target.parent}; create it, or choose another"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"cannot write {target}: the folder {target.parent} is not writable; choose another"
-    return f"cannot write {target}: {error.strerror or error}; free some space, or choose another folder"
-
-
 def _opened(path: Path) -> BinaryIO:
     try:
         mode = path.stat().st_mode
@@ -222,9 +184,23 @@ def _suggestion(path: Path) -> str:
     return f"; did you mean {' or '.join(close)}?" if close else f" in {path.parent.absolute()}; check the name"
 
 
-def _checked(file: BinaryIO, kind: str) -> tuple[bytes, dict[str, Any]]:
+def decode(content: bytes, *, kind: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return the arrays and the header that `encode` made bytes of.
+
+    Raises
+    ------
+    ModelFileError
+        If they are damaged.
+    """
+    try:
+        content, header = _checked(io.BytesIO(content), len(content), kind)
+        return _arrays(content), header
+    except _RefusedError as refusal:
+        raise ModelFileError(f"cannot read a gaussmix {kind}: {refusal}") from refusal
+
+
+def _checked(file: BinaryIO, size: int, kind: str) -> tuple[bytes, dict[str, Any]]:
     """Return the whole content of `file`, and its gaussmix header, once both are known to be sound."""
-    size = os.fstat(file.fileno()).st_size
     prefix = file.read(_PREFIX_BYTES)
     length = _header_length(prefix, size)
     raw = file.read(length)

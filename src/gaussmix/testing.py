@@ -1,4 +1,4 @@
-"""Conformance checks for whoever adds a structure, a source or a kernel; gaussmix's own pass the same ones.
+"""Conformance checks for whoever adds a structure, a source, a kernel or an engine; gaussmix's own pass the same ones.
 
 Each raises AssertionError with what was found; none returns anything.
 """
@@ -11,13 +11,19 @@ from gaussmix._linalg import Array
 from gaussmix.covariance import Covariances, Moment, Scatter, Structure
 from gaussmix.data.rebatch import rebatch
 from gaussmix.data.source import Source
+from gaussmix.engine.executors.executor import Engine
+from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.expectation import ExpectationFold
+from gaussmix.engine.kernels.choose import choose
 from gaussmix.engine.kernels.kernel import Kernel, Sums
 from gaussmix.engine.kernels.numpy import NumpyKernel
 from gaussmix.engine.plan import make_plan
-from gaussmix.engine.summary import Pilot
+from gaussmix.engine.records import pack
+from gaussmix.engine.scoring import AppraisalFold
+from gaussmix.engine.summary import Pilot, SummaryFold
 from gaussmix.mixture import Mixture
 
-__all__ = ["check_kernel", "check_source", "check_structure"]
+__all__ = ["check_engine", "check_kernel", "check_source", "check_structure"]
 
 _ROUNDING = 1e-9  # relative; sums of a few thousand terms in another order
 
@@ -103,6 +109,32 @@ def check_kernel(kernel: Kernel, n_rows: int = 3000, n_features: int = 3, seed: 
             for name, one, other in zip(Sums._fields, mine, theirs, strict=True):
                 _require_close(one, other, f"{plan.form.value} {name}")
             _require_close(kernel.densities(plan, x), reference.densities(plan, x), f"{plan.form.value} densities")
+
+
+def check_engine(engine: Engine, source: Source) -> None:
+    """Check that an engine gives what one thread of this process gives, and the same bits each time.
+
+    Parameters
+    ----------
+    engine : Engine
+        To be checked.
+    source : Source
+        That it can read.
+    """
+    n_features = source.n_features
+    centres = np.stack([np.zeros(n_features), np.ones(n_features)])
+    mixture = Mixture([0.5, 0.5], centres, [np.eye(n_features)] * 2)
+    pilot = Pilot(mixture.coordinates, np.ones(n_features))
+    plan = make_plan(mixture, pilot, Moment.FULL, precision=0.0, anchored=True)
+    folds = [ExpectationFold(plan, choose()), AppraisalFold(plan, choose()), SummaryFold(0, 100)]
+    theirs = LocalEngine(1).reduce(folds, source, source.n_rows)
+    first, second = (engine.reduce(folds, source, source.n_rows) for _ in range(2))
+    for mine, again, other in zip(first, second, theirs, strict=True):
+        (arrays, _), (repeated, _), (expected, _) = pack(mine), pack(again), pack(other)
+        for name, array in arrays.items():
+            assert np.array_equal(array, repeated[name], equal_nan=True), f"{name} has other bits the second time"
+            _require_close(array.astype(np.float64), expected[name].astype(np.float64), name)
+    assert first[2].rows_read == theirs[2].rows_read, "some rows were not read, or read twice"
 
 
 def _require_close(one: Array, other: Array, what: str) -> None:

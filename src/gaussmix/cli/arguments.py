@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from glob import glob
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
 
 TABLES = (".csv", ".parquet")
+PAGES = (".html", ".htm")
 MOST_COMPONENTS = 10_000
 
 
@@ -91,6 +93,30 @@ def features(text: str | None, data: str) -> list[str | int] | None:
     return [int(word) if data.endswith(".npy") and word.isdecimal() else word for word in found]
 
 
+_WITH_RESUME = ("resume", "output", "table", "as_json", "threads", "memory_limit", "scheduler", "strict")
+
+
+def source(data: str | None, resume: Path | None, context: typer.Context) -> str | None:
+    """Return DATA, or None where a fit is resumed, whose checkpoint says what it is about."""
+    if resume is None:
+        if data is None:
+            raise typer.BadParameter("missing; name a file, a folder or a glob", param_hint="'DATA'")
+        return data
+    given = [
+        name
+        for name in context.params
+        if name not in _WITH_RESUME and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        named = ", ".join("DATA" if name == "data" else f"--{name.replace('_', '-')}" for name in sorted(given))
+        raise typer.BadParameter(
+            f"the checkpoint knows what is fitted, to which rows and how; leave out {named} (rows are labelled by "
+            "gaussmix predict)",
+            param_hint="'--resume'",
+        )
+    return None
+
+
 def target(path: Path | None, option: str, inputs: list[str], *, table: bool = False) -> Path | None:
     """Return where to write, once nothing speaks against it: refusing now is better than after an hour."""
     if path is None:
@@ -110,6 +136,17 @@ def target(path: Path | None, option: str, inputs: list[str], *, table: bool = F
     if any(_same(path, found) for each in inputs for found in _files(each)):
         raise typer.BadParameter(f"{path} is also read from; choose another name", param_hint=f"'{option}'")
     return path
+
+
+def page(path: Path | None, option: str, inputs: list[str]) -> Path | None:
+    """Return where to write a report, once nothing speaks against it."""
+    if path is None:
+        return None
+    if path.suffix.lower() not in PAGES:
+        raise typer.BadParameter(f"{path} does not end in {' or '.join(PAGES)}", param_hint=f"'{option}'")
+    if find_spec("jinja2") is None:
+        raise typer.BadParameter("a report needs jinja2; pip install 'gaussmix[report]'", param_hint=f"'{option}'")
+    return target(path, option, inputs)
 
 
 def _files(given: str) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gaussmix.cli import use
+from gaussmix.cli import shards, use
 from gaussmix.cli.detect import detect
 from gaussmix.cli.fit import fit
 from gaussmix.cli.terminal import DONE, INTERRUPTED, USAGE, Ended, debugging, exit_code, say, sentence, spoken_warnings
@@ -24,7 +24,8 @@ def _flowing(text: str | None) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in (text or "").split("\n\n"))
 
 
-for command in (fit, use.predict, detect, use.score, use.sample, use.show):
+commands = (fit, use.predict, detect, use.score, use.sample, use.show, use.report)
+for command in (*commands, shards.stats, shards.merge, shards.update):
     app.command(help=_flowing(command.__doc__))(command)
 
 # Typer brings its own copy of click, or the package, as its release likes; both make BadParameter a usage error.

@@ -35,10 +35,49 @@ def write_json(document: Any) -> None:
 
 def write_report(facts: dict[str, Any]) -> None:
     """Write a report as wide as the terminal, plain where there is none."""
+    width, color = _terminal()
+    write_text(gm.report_text(facts, width=width, color=color))
+
+
+def sketched(facts: dict[str, Any], features: list[str] | None) -> str:
+    """Return a picture of one or two features: on a terminal always, elsewhere only where they are named."""
+    width, color = _terminal()
+    if features is None and not sys.stdout.isatty():
+        return ""
+    return "\n" + gm.sketch(facts, features, width=width, color=color)
+
+
+def _terminal() -> tuple[int, bool]:
+    """Return how wide lines may be, and whether there are colours."""
     on_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size((PIPED_WIDTH, 24)).columns if on_terminal else PIPED_WIDTH
     plain = os.environ.get("NO_COLOR", "") != "" or os.environ.get("TERM") == "dumb"
-    write_text(gm.report_text(facts, width=width, color=on_terminal and not plain))
+    return width, on_terminal and not plain
+
+
+def write_forecast(forecast: gm.Forecast, as_json: bool) -> None:
+    """Write what a fit would ask of the machine."""
+    if as_json:
+        write_json(forecast.summary())
+        return
+    names = forecast.feature_names
+    lines = {
+        "data": forecast.data,
+        "rows": "known once they are read" if forecast.n_rows is None else f"{forecast.n_rows:,}",
+        "columns": f"{forecast.n_features}" + ("" if names is None else f" ({', '.join(names)})"),
+        "candidates": f"{forecast.candidates:,}",
+        "a pass reads": "as much as there is" if forecast.read_bytes is None else _size(forecast.read_bytes),
+        "and leaves behind": f"{_size(forecast.statistics_bytes)} (statistics of the largest mixture)",
+        "memory": f"about {_size(forecast.memory_bytes)} at most",
+    }
+    write_text("".join(f"{name:<18}{value}\n" for name, value in lines.items()))
+
+
+def _size(n_bytes: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.3g} {unit}"
+    return f"{n_bytes} bytes"
 
 
 def write_table(pieces: Iterable[Columns], path: Path | None) -> None:

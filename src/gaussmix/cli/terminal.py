@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gaussmix import errors
@@ -20,6 +23,8 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (errors.ParameterError, USAGE),
     (errors.DataError, BAD_DATA),
     (errors.ModelFileError, BAD_DATA),
+    (errors.CheckpointError, BAD_DATA),
+    (errors.StatisticsError, BAD_DATA),
 )
 
 
@@ -98,6 +103,23 @@ def progress() -> Generator[Callable[[Any], None] | None]:
     columns = (SpinnerColumn("line"), TextColumn("{task.description}"), BarColumn(30), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         yield _watch(shown)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def ended_like_interrupts() -> Generator[None]:
+    """Let SIGTERM, by which schedulers and shutdowns end a process, do what Ctrl-C does: save the best and go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _watch(shown: Progress) -> Callable[[Any], None]:

@@ -1,4 +1,4 @@
-"""`gaussmix predict`, `score`, `sample`, `show`: what a saved model is good for."""
+"""`gaussmix predict`, `score`, `sample`, `show`, `report`: what a saved model is good for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 import gaussmix as gm
 from gaussmix.cli import arguments
-from gaussmix.cli.output import prediction_pieces, write_json, write_report, write_table, write_text
+from gaussmix.cli.output import prediction_pieces, sketched, write_json, write_report, write_table, write_text
 from gaussmix.cli.terminal import say
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file, as written by gaussmix fit -o.")]
@@ -74,12 +74,58 @@ def sample(
     write_table([{name: drawn[:, i] for i, name in enumerate(names)}], output)
 
 
-def show(model: Model, as_json: Json = False) -> None:
-    """Show a model: its components, and what is known of its fit."""
+def show(
+    model: Model,
+    features: Annotated[
+        str | None,
+        typer.Option(help="One or two features to draw: a,b (default: those that differ most).", metavar="NAMES"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a model: its components, what is known of its fit, and on a terminal a small picture of two features.
+
+    A picture is also drawn where --features asks for one.
+    """
     facts = gm.summarize(*gm.Mixture.load_with_facts(model))
     if as_json:
         write_json(facts)
         return
+    chosen = None if features is None else arguments.words(features, "--features")
+    picture = sketched(facts, chosen)
     write_report(facts)
+    write_text(picture)
     for message in facts["warnings"]:
         say(f"warning: {message}")
+
+
+def report(
+    model: Model,
+    data: Data,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Where to write the report, an .html file.", metavar="FILE")
+    ],
+    features: Annotated[
+        str | None,
+        typer.Option(help="Columns that are the model's features, where they have no names.", metavar="NAMES"),
+    ] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of row weights.", metavar="COLUMN")] = None,
+    missing: Missing = arguments.Missing.error,
+    title: Annotated[str | None, typer.Option(help="What stands above it (default: the data).")] = None,
+    threads: Threads = None,
+) -> None:
+    """Write a report of a model and some rows: one HTML file that needs no network, for someone who was not there."""
+    target = arguments.page(output, "--output", [data, str(model)])
+    assert target is not None
+    mixture, facts = gm.Mixture.load_with_facts(model)
+    engine = gm.LocalEngine(threads)
+    gm.report(
+        mixture,
+        target,
+        data=data,
+        weights=weight,
+        features=arguments.features(features, data),
+        missing=missing.value,
+        facts=facts,
+        title=title,
+        engine=engine,
+    )

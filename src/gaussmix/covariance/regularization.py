@@ -7,8 +7,9 @@ no rows.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -219,3 +220,23 @@ class Unregularized(Regularization):
     def shares(self, covariances: Covariances, mass: Array) -> tuple[Array, Array]:
         """Supply nothing."""
         return np.zeros_like(mass), np.zeros((mass.shape[0], covariances.n_features))
+
+
+def to_facts(regularization: Regularization) -> dict[str, Any]:
+    """Return a regularization in data units as JSON knows it; nothing of one that this module does not know."""
+    if isinstance(regularization, PseudoObservations):
+        variances = regularization.variances.tolist()
+        return {"kind": "pseudo-observations", "strength": regularization.strength, "variances": variances}
+    if isinstance(regularization, AddedDiagonal):
+        return {"kind": "added diagonal", "variances": regularization.variances.tolist()}
+    return {"kind": "none"} if isinstance(regularization, Unregularized) else {}
+
+
+def from_facts(facts: Mapping[str, Any]) -> Regularization | None:
+    """Return what `to_facts` wrote down, or None where it knew nothing."""
+    kind = facts.get("kind")
+    if kind == "pseudo-observations":
+        return PseudoObservations(float(facts["strength"]), np.array(facts["variances"], dtype=np.float64))
+    if kind == "added diagonal":
+        return AddedDiagonal(np.array(facts["variances"], dtype=np.float64))
+    return Unregularized() if kind == "none" else None

@@ -1,4 +1,4 @@
-"""Arrow tables, Parquet files and Arrow IPC files, read batch by batch through pyarrow."""
+"""Arrow tables and Arrow IPC files, read batch by batch through pyarrow."""
 
 from __future__ import annotations
 
@@ -23,9 +23,6 @@ Columns: TypeAlias = Iterator[Sequence[ArrowArray]]
 Batches = Callable[[Sequence[int]], Columns]
 """Read the columns at some positions once, in that order, a piece of all of them at a time."""
 
-STREAMED_BYTES = 2**20
-"""Bytes of a Parquet column that are held at once; without this, whole row groups are read ahead."""
-
 
 @final
 class ArrowTable(Table):
@@ -42,9 +39,13 @@ class ArrowTable(Table):
         Number of rows where it is known.
     description : str
         What to call it in messages.
+    peek : bool
+        Whether rows may be read for an example in a message.
     """
 
-    def __init__(self, schema: ArrowSchema, batches: Batches, n_rows: int | None, description: str) -> None:
+    def __init__(
+        self, schema: ArrowSchema, batches: Batches, n_rows: int | None, description: str, *, peek: bool = True
+    ) -> None:
         if n_rows == 0 or len(schema) == 0:
             found = f"{description} has {n_rows} rows and {len(schema)} columns"
             raise EmptyDataError(f"{found}. Give at least one row and one column.")
@@ -53,6 +54,7 @@ class ArrowTable(Table):
         self._batches = batches
         self._n_rows = n_rows
         self._description = description
+        self._peek = peek
 
     @property
     def description(self) -> str:
@@ -89,6 +91,8 @@ class ArrowTable(Table):
 
     def _example(self, position: int) -> str | None:
         """Return the first value of a column that is not null, within the first piece."""
+        if not self._peek:
+            return None
         with unreadable(self._description):
             for (column,) in self._batches([position]):
                 present = column.drop_null()
@@ -137,15 +141,15 @@ def matrix(columns: Sequence[ArrowArray], dtype: np.dtype[np.floating[Any]]) -> 
 
 
 @contextmanager
-def unreadable(description: str) -> Generator[None]:
-    """Turn what pyarrow and the operating system raise into a SourceError."""
+def unreadable(description: str, where: str = "") -> Generator[None]:
+    """Turn what pyarrow and the operating system raise into a SourceError; `where` says where in it."""
     import pyarrow as pa
 
     try:
         yield
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
         raise SourceError(
-            f"{description} cannot be read: {str(error).rstrip('.')}. "
+            f"{description} cannot be read{where}: {str(error).rstrip('.')}. "
             "The file may be damaged, cut short, or of another format than its name says; write it again."
         ) from error
 
@@ -158,11 +162,26 @@ def arrow_from(data: object) -> ArrowTable | None:
 
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
-    return arrow_table(data) if isinstance(data, pa.Table) else None
+    return arrow_table(data) if isinstance(data, pa.Table) else _dataset(data)
+
+
+def _dataset(data: Any) -> ArrowTable | None:
+    """Return the table of a pyarrow dataset, read anew at every pass."""
+    from pyarrow import dataset
+
+    if not isinstance(data, dataset.Dataset):
+        return None
+
+    def batches(positions: Sequence[int]) -> Columns:
+        names = [data.schema.names[i] for i in positions]
+        for batch in data.to_batches(columns=names, batch_size=ROWS_PER_READ):
+            yield batch.columns
+
+    return ArrowTable(data.schema, batches, data.count_rows(), "Arrow dataset")
 
 
 def exported(data: Any) -> ArrowTable | None:
-    """Return the table of an object that exports Arrow data or speaks the dataframe protocol, else None.
+    """Return the table of an object that exports an Arrow array or speaks the dataframe protocol, else None.
 
     Raises
     ------
@@ -173,7 +192,7 @@ def exported(data: Any) -> ArrowTable | None:
     from pyarrow import interchange
 
     try:
-        if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
+        if hasattr(data, "__arrow_c_array__"):
             return arrow_table(pa.table(data), type(data).__name__)
         if hasattr(data, "__dataframe__"):
             return arrow_table(interchange.from_dataframe(data), type(data).__name__)
@@ -192,30 +211,6 @@ def arrow_table(table: Any, description: str = "Arrow table") -> ArrowTable:
             yield batch.columns
 
     return ArrowTable(table.schema, batches, table.num_rows, description)
-
-
-def parquet_file(path: Path) -> ArrowTable:
-    """Open one Parquet file; only its foot is read now.
-
-    Raises
-    ------
-    SourceError
-        If it is damaged or no Parquet file.
-    """
-    import pyarrow.parquet as parquet
-
-    with unreadable(str(path)), parquet.ParquetFile(path) as file:
-        schema, n_rows = file.schema_arrow, file.metadata.num_rows
-        return ArrowTable(schema, partial(_parquet_batches, path, schema.names), n_rows, str(path))
-
-
-def _parquet_batches(path: Path, names: Sequence[str], positions: Sequence[int]) -> Columns:
-    import pyarrow.parquet as parquet
-
-    wanted = [names[i] for i in positions]
-    with parquet.ParquetFile(path, pre_buffer=False, buffer_size=STREAMED_BYTES) as file:
-        for batch in file.iter_batches(batch_size=ROWS_PER_READ, columns=wanted, use_threads=False):
-            yield [batch.column(name) for name in wanted]
 
 
 def ipc_file(path: Path) -> ArrowTable:

@@ -98,7 +98,7 @@ def choose_features(table: Table, features: Features | None, weight: int | None)
         If one of them does not hold numbers.
     """
     if features is None:
-        chosen = tuple(i for i in range(table.n_columns) if i != weight)
+        chosen = tuple(i for i in table.usual if i != weight)
         _require_distinct(table, chosen)
     else:
         chosen = positions_of(features, table.names, table.n_columns, table.description)

@@ -31,7 +31,7 @@ class DelimitedTable(Table):
     Parameters
     ----------
     path : Path
-        `.csv`, `.tsv` or `.txt`, or one of these with `.gz` added.
+        `.csv`, `.tsv` or `.txt`, or one of these with `.gz` or `.zst` added.
 
     Raises
     ------
@@ -70,6 +70,15 @@ class DelimitedTable(Table):
     def ready(self) -> bool:
         """Text has to be parsed."""
         return False
+
+    @property
+    def costly(self) -> bool:
+        """Text is parsed once where its numbers do not fit into memory."""
+        return True
+
+    def n_bytes(self, positions: Sequence[int]) -> int:
+        """Bytes of the file: all of it has to be parsed."""
+        return self._path.stat().st_size
 
     def refusals(self, positions: Sequence[int]) -> list[Refusal]:
         """Those columns in whose first 200 rows something else than a number stands."""

@@ -9,17 +9,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import final
 
+from gaussmix.data.aligned import Aligned, places_of
 from gaussmix.data.array import npy_file
-from gaussmix.data.arrow import ipc_file, parquet_file
-from gaussmix.data.columns import positions_of
+from gaussmix.data.arrow import ipc_file
 from gaussmix.data.delimited import DelimitedTable
-from gaussmix.data.table import Refusal, Rows, Table
-from gaussmix.errors import ColumnError, EmptyDataError, ShapeError, SourceError
+from gaussmix.data.hive import Keyed, keys_of
+from gaussmix.data.parquet import ParquetTable
+from gaussmix.data.table import Part, Refusal, Rows, Table, Wrapped
+from gaussmix.errors import EmptyDataError, SourceError
 
 READERS: dict[str, Callable[[Path], Table]] = {
     ".npy": npy_file,
-    ".parquet": parquet_file,
-    ".pq": parquet_file,
+    ".parquet": ParquetTable,
+    ".pq": ParquetTable,
     ".arrow": ipc_file,
     ".feather": ipc_file,
     ".ipc": ipc_file,
@@ -27,7 +29,8 @@ READERS: dict[str, Callable[[Path], Table]] = {
     ".tsv": DelimitedTable,
     ".txt": DelimitedTable,
 }
-GZIPPED = (".csv", ".tsv", ".txt")
+COMPRESSIONS = (".gz", ".zst")
+COMPRESSED = (".csv", ".tsv", ".txt")
 
 
 def open_path(path: str | os.PathLike[str]) -> Table:
@@ -40,11 +43,19 @@ def open_path(path: str | os.PathLike[str]) -> Table:
     EmptyDataError
         If a file holds no rows.
     """
-    return concatenated([_Unchanged(_open_file(file), file) for file in _files(path)], os.fspath(path))
-
-
-def _files(path: str | os.PathLike[str]) -> list[Path]:
     text = os.path.expanduser(os.fspath(path))  # noqa: PTH111 -- Path would fold 's3://' into 's3:/'
+    tables = [(_Unchanged(_open_file(file), file), file) for file in _files(text)]
+    folder = Path(text)
+    if not folder.is_dir():
+        return concatenated([table for table, _ in tables], os.fspath(path))
+    return concatenated([_keyed(table, keys_of(file, folder)) for table, file in tables], os.fspath(path))
+
+
+def _keyed(table: Table, keys: dict[str, str]) -> Table:
+    return Keyed(table, keys) if keys else table
+
+
+def _files(text: str) -> list[Path]:
     if "://" in text:
         raise SourceError(f"{text} is a remote address; gaussmix reads local files. Download it first.")
     found = Path(text)
@@ -85,14 +96,14 @@ def _not_found(path: Path) -> SourceError:
 
 def _open_file(path: Path) -> Table:
     suffix = path.suffix.lower()
-    if suffix == ".gz":
+    if suffix in COMPRESSIONS:
         inner = Path(path.stem).suffix.lower()
-        suffix = inner if inner in GZIPPED else inner + suffix
+        suffix = inner if inner in COMPRESSED else inner + suffix
     reader = READERS.get(suffix)
     if reader is None:
         raise SourceError(
             f"{path}: files ending in {suffix!r} cannot be read. "
-            f"Give one of {', '.join(READERS)} (.csv, .tsv and .txt also with .gz), or an array or dataframe."
+            f"Give one of {', '.join(READERS)} (.csv, .tsv and .txt also with .gz or .zst), or an array or dataframe."
         )
     if path.stat().st_size == 0:
         raise EmptyDataError(f"{path} is empty (0 bytes). Write it again.")
@@ -100,38 +111,33 @@ def _open_file(path: Path) -> Table:
 
 
 @final
-class _Unchanged(Table):
-    """A file's table that refuses to go on when the file is written to between two readings."""
+class _Unchanged(Wrapped):
+    """A file's table that refuses to go on when the file is written to between or during two readings."""
 
-    def __init__(self, table: Table, path: Path) -> None:
-        self._table = table
+    def __init__(self, table: Table, path: Path, stamp: tuple[int, int] | None = None) -> None:
+        super().__init__(table)
         self._path = path
-        self._stamp = _stamp(path)
+        self._stamp = stamp or _stamp(path)
 
     @property
-    def description(self) -> str:
-        return self._table.description
-
-    @property
-    def names(self) -> tuple[str, ...] | None:
-        return self._table.names
-
-    @property
-    def n_columns(self) -> int:
-        return self._table.n_columns
-
-    @property
-    def n_rows(self) -> int | None:
-        return self._table.n_rows
-
-    @property
-    def ready(self) -> bool:
-        return self._table.ready
-
-    def refusals(self, positions: Sequence[int]) -> list[Refusal]:
-        return self._table.refusals(positions)
+    def identity(self) -> str:
+        """The file's name, size and time of change."""
+        return f"{self._path.resolve()} {self._stamp}"
 
     def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
+        """Read all rows once."""
+        self._require_unchanged()
+        yield from self._table.read(features, weight)
+        self._require_unchanged()
+
+    def parts(self, positions: Sequence[int]) -> list[Part] | None:
+        """Return the file's parts, each to be refused when the file has changed."""
+        parts = self._table.parts(positions)
+        if parts is None:
+            return None
+        return [part._replace(table=_Unchanged(part.table, self._path, self._stamp)) for part in parts]
+
+    def _require_unchanged(self) -> None:
         try:
             unchanged = _stamp(self._path) == self._stamp
         except OSError:
@@ -141,7 +147,6 @@ class _Unchanged(Table):
                 f"{self._path} was changed or removed since it was opened, so its rows may differ. "
                 "Start again, on a file that nobody is writing."
             )
-        return self._table.read(features, weight)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -155,10 +160,11 @@ def concatenated(tables: Sequence[Table], description: str) -> Table:
 
 
 @final
-class _Concatenated(Table):
+class _Concatenated(Wrapped):
     """Tables one after another; columns are those of the first, found in the others by name."""
 
     def __init__(self, tables: Sequence[Table], description: str) -> None:
+        super().__init__(tables[0])
         self._tables = tables
         self._description = description
 
@@ -167,25 +173,24 @@ class _Concatenated(Table):
         return f"{self._description} ({len(self._tables)} files)"
 
     @property
-    def names(self) -> tuple[str, ...] | None:
-        return self._tables[0].names
-
-    @property
-    def n_columns(self) -> int:
-        return self._tables[0].n_columns
-
-    @property
     def n_rows(self) -> int | None:
-        total = 0
-        for table in self._tables:
-            if table.n_rows is None:
-                return None
-            total += table.n_rows
-        return total
+        return _total([table.n_rows for table in self._tables])
 
     @property
     def ready(self) -> bool:
         return all(table.ready for table in self._tables)
+
+    @property
+    def costly(self) -> bool:
+        return any(table.costly for table in self._tables)
+
+    @property
+    def identity(self) -> str | None:
+        found = [table.identity for table in self._tables]
+        return None if None in found else "; ".join(str(each) for each in found)
+
+    def n_bytes(self, positions: Sequence[int]) -> int | None:
+        return _total([table.n_bytes(self._places(table, positions)) for table in self._tables])
 
     def refusals(self, positions: Sequence[int]) -> list[Refusal]:
         """Those of the first file that has any; the kind names the file."""
@@ -202,19 +207,30 @@ class _Concatenated(Table):
             places = self._places(table, [*features] if weight is None else [*features, weight])
             yield from table.read(places[: len(features)], None if weight is None else places[-1])
 
+    def place(self, row: int) -> str:
+        first = 0
+        for table in self._tables:
+            if table.n_rows is None:
+                break
+            if row < first + table.n_rows:
+                inside = table.place(row - first)
+                return inside if table.description in inside else f"{inside} of {table.description}"
+            first += table.n_rows
+        return super().place(row)
+
+    def parts(self, positions: Sequence[int]) -> list[Part] | None:
+        found: list[Part] = []
+        for table in self._tables:
+            parts = table.parts(self._places(table, positions))
+            if parts is None:
+                return None
+            found += [part._replace(table=Aligned(self._tables[0], part.table)) for part in parts]
+        return found
+
     def _places(self, table: Table, positions: Sequence[int]) -> Sequence[int]:
-        """Where one file keeps the columns that stand at `positions` in the first."""
-        if self.names is None or table.names is None:
-            if self.names is not table.names or table.n_columns != self.n_columns:
-                raise ShapeError(
-                    f"{table.description} has {table.n_columns} columns and {self._tables[0].description} "
-                    f"{self.n_columns}, or only one names its columns. Files read together must agree."
-                )
-            return positions
-        try:
-            wanted = [self.names[i] for i in positions]
-            return positions_of(wanted, table.names, table.n_columns, table.description)
-        except ColumnError as error:
-            raise ColumnError(
-                f"{error} Files read together must share the columns in use: name the shared ones in features=[...]."
-            ) from error
+        return places_of(self._tables[0], table, positions, table.description)
+
+
+def _total(numbers: Sequence[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None

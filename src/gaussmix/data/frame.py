@@ -137,6 +137,8 @@ def frame_from(data: object) -> FrameTable | None:
             f"the dataframe has several columns called {', '.join(map(repr, repeated))}. "
             "Give every column its own name."
         ) from error
+    if isinstance(frame, nw.LazyFrame) and hasattr(data, "__arrow_c_stream__"):
+        return None  # its rows can be had as a stream
     if isinstance(frame, nw.LazyFrame):
         how = next((name for name in ("collect", "compute", "to_arrow_table") if hasattr(data, name)), "collect")
         raise SourceError(

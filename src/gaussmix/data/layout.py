@@ -73,8 +73,14 @@ def is_number(cell: str, decimal: str = ".") -> bool:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file for reading, decompressing one whose name ends in .gz."""
-    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+    """Open a file for reading, decompressing one whose name ends in .gz or .zst."""
+    if path.suffix.lower() == ".gz":
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if path.suffix.lower() == ".zst":
+        import pyarrow as pa
+
+        return cast("IO[bytes]", pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+    return path.open("rb")
 
 
 def records(path: Path, delimiter: str) -> Iterator[Record]:

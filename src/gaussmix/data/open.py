@@ -11,12 +11,16 @@ import numpy as np
 from gaussmix.data.array import ArrayTable, array_from
 from gaussmix.data.arrow import arrow_from, exported
 from gaussmix.data.columns import Features, choose_features, listed, positions_of, require_numbers
+from gaussmix.data.dask import DaskTable, is_collection, with_weights
+from gaussmix.data.factory import FactoryTable
 from gaussmix.data.files import concatenated, open_path
 from gaussmix.data.frame import frame_from
-from gaussmix.data.remember import Remembered
+from gaussmix.data.remember import BUDGET, Remembered
 from gaussmix.data.source import Source
+from gaussmix.data.steady import Steady
+from gaussmix.data.stream import stream_from
 from gaussmix.data.table import Table, TableSource
-from gaussmix.data.transform import Columns, DropMissing, Weighted
+from gaussmix.data.transform import Columns, Derived, DropMissing, Weighted
 from gaussmix.errors import ColumnError, ParameterError, ShapeError, SourceError
 
 Missing = Literal["error", "drop"]
@@ -28,6 +32,7 @@ def open_source(
     features: Features | None = None,
     weights: object = None,
     missing: Missing = "error",
+    budget: int = BUDGET,
 ) -> Source:
     """Open anything that holds rows.
 
@@ -35,8 +40,11 @@ def open_source(
     ----------
     data : array, dataframe, path, glob, list of paths or Source
         An array (rows, D), where a vector is one feature; nested lists; a dataframe of any make that
-        narwhals knows; an Arrow table or any object that exports one; a path to `.npy`, `.csv`, `.tsv`,
-        `.txt`, `.parquet`, `.arrow`, `.feather` or `.ipc`; a folder of Parquet files; a glob.
+        narwhals knows; an Arrow table, dataset or stream, or any object that exports one (`__arrow_c_stream__`:
+        DuckDB relations, record-batch readers, results of ADBC cursors); a function that returns an iterable of
+        batches, called anew for every reading; a path to `.npy`, `.csv`, `.tsv`, `.txt` (these three also `.gz` or
+        `.zst`), `.parquet`, `.arrow`, `.feather` or `.ipc`; a folder of Parquet files, whose keys (`year=2024/`) can be
+        named as features; a glob; a Dask array or dataframe, whose partitions stay where they are.
     features : names or positions, optional
         The columns to use, in this order; all but the weights by default. Positions count from 0.
     weights : array (rows,) or str, optional
@@ -44,12 +52,14 @@ def open_source(
     missing : {"error", "drop"}
         With "drop", rows with a missing value get weight zero. With "error" they are left as they are, for
         the reader to refuse.
+    budget : int
+        Bytes of rows that may be kept in memory; only rows that need parsing or converting are kept.
 
     Returns
     -------
     Source
-        Reads the same rows at every reading. Rows that need parsing or converting stay in memory after the
-        first reading where they take no more than 64 MB.
+        Reads the same rows at every reading. Text and streams beyond the budget are written once to a temporary Arrow
+        file, and a warning tells its size; other storages beyond it are read anew.
 
     Raises
     ------
@@ -60,12 +70,15 @@ def open_source(
     """
     if missing not in ("error", "drop"):
         raise ParameterError(f'missing is {missing!r}; expected "error" or "drop".')
+    beside = is_collection(weights) and is_collection(data)
+    if beside:
+        data, weights = with_weights(data, weights), None
     opened = _open(data)
     if isinstance(opened, Table):
-        weight = _weight_position(opened, weights)
-        source = _source(opened, choose_features(opened, features, weight), weight)
+        weight = opened.n_columns - 1 if beside else _weight_position(opened, weights)
+        source = _source(opened, choose_features(opened, features, weight), weight, budget)
     else:
-        source = opened if features is None else Columns(opened, features)
+        source = _steady(opened) if features is None else Columns(_steady(opened), features)
         if isinstance(weights, str):
             raise ParameterError("weights names a column, but a Source has only features. Give an array (rows,).")
     if weights is not None and not isinstance(weights, str):
@@ -132,9 +145,18 @@ def _require_count(source: Source, expected: int | None) -> None:
         )
 
 
-def _source(table: Table, features: Sequence[int], weight: int | None) -> Source:
-    source = TableSource(table, features, weight)
-    return source if table.ready else Remembered(source)
+def _source(table: Table, features: Sequence[int], weight: int | None, budget: int) -> Source:
+    source: Source = TableSource(table, features, weight)
+    if table.ready:
+        return source
+    if isinstance(table, FactoryTable):
+        source = Steady(source)
+    return Remembered(source, budget, spooled=table.costly)
+
+
+def _steady(source: Source) -> Source:
+    """Watch over sources that others have written; gaussmix's own have been looked after when they were opened."""
+    return source if isinstance(source, Derived | TableSource) else Steady(source)
 
 
 def _weight_position(table: Table, weights: object) -> int | None:
@@ -158,6 +180,14 @@ def _open(data: object) -> Table | Source:
     return _open_object(data)
 
 
+def _open_batch(data: object) -> Table:
+    """Open one of the batches that a function makes."""
+    opened = _open(data)
+    if not isinstance(opened, Table):
+        raise SourceError(f"a batch is a {type(data).__name__}; expected an array, a dataframe or an Arrow batch.")
+    return opened
+
+
 def _open_sequence(data: Sequence[object]) -> Table:
     """Open a list of paths, or of rows."""
     if data and all(isinstance(item, str | os.PathLike) for item in data):
@@ -171,11 +201,18 @@ def _open_object(data: object) -> Table:
     kind = type(data).__name__
     if type(data).__module__.startswith("scipy.sparse"):
         raise SourceError(f"a sparse {kind} cannot be read. Give a dense array: data.toarray().")
-    if isinstance(data, Iterator):
-        raise SourceError(f"a {kind} can be read only once; give an array, a dataframe or a path.")
-    native = arrow_from(data) or frame_from(data) or exported(data)
+    if is_collection(data):
+        return DaskTable(data, _open_batch)
+    if callable(data) and not hasattr(data, "__array__"):
+        return FactoryTable(data, _open_batch)
+    native = arrow_from(data) or frame_from(data) or stream_from(data) or exported(data)
     if native is not None:
         return native
+    if isinstance(data, Iterator):
+        raise SourceError(
+            f"a {kind} can be read only once, and a fit reads many times. Give a function that makes it anew: "
+            "lambda: make_batches(); or an array, a dataframe or a path."
+        )
     if hasattr(data, "__array__"):
         return array_from(data, kind)
     raise SourceError(

@@ -1,15 +1,18 @@
-"""Small tables are read once and remembered, since a fit asks for the same rows a hundred times."""
+"""What is costly to read is read once, since a fit asks for the same rows a hundred times."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import final
 
-from gaussmix.data.source import Chunk, Source
+from gaussmix.data.source import Chunk, Partition, Source
+from gaussmix.data.spool import Spool
 from gaussmix.data.transform import Derived
+from gaussmix.errors import DataWarning
 
 BUDGET = 64 * 2**20
-"""Bytes of rows worth keeping: eight million float64 values."""
+"""Bytes of rows worth keeping in memory: eight million float64 values."""
 
 
 @final
@@ -21,33 +24,78 @@ class Remembered(Derived):
     source : Source
         One whose reading costs parsing or converting.
     budget : int
-        Bytes of rows and weights that may be kept; beyond, every reading reads again.
+        Bytes of rows and weights that may be kept in memory.
+    spooled : bool
+        Whether rows beyond the budget are kept in a temporary file; else every reading reads again.
     """
 
-    def __init__(self, source: Source, budget: int = BUDGET) -> None:
+    def __init__(self, source: Source, budget: int = BUDGET, spooled: bool = False) -> None:
         super().__init__(source)
-        self._budget = budget
+        # Rows that are known to be too many, were they float32, are not even collected.
+        too_many = source.n_rows is not None and 4 * source.n_rows * source.n_features > budget
+        self._budget = 0 if too_many and not spooled else budget
+        self._spooled = spooled
         self._rows: tuple[Chunk, ...] | None = None
+        self._spool: Spool | None = None
+
+    @property
+    def n_bytes(self) -> int | None:
+        """Bytes that one reading takes from now on."""
+        if self._rows is not None:
+            return sum(map(_bytes, self._rows))
+        return self._source.n_bytes if self._spool is None else self._spool.path.stat().st_size
 
     def chunks(self) -> Iterator[Chunk]:
         """Read all rows once, in order."""
         if self._rows is not None:
             yield from self._rows
-            return
+        elif self._spool is not None:
+            yield from self._spool.chunks()
+        else:
+            yield from self._first_reading()
+
+    def partitions(self) -> Sequence[Partition] | None:
+        """Return the parts of the source, which others may remember or not."""
+        return self._source.partitions()
+
+    def _told(self) -> str:
+        return "as it is"
+
+    def _first_reading(self) -> Iterator[Chunk]:
         keeping: list[Chunk] = []
+        spool: Spool | None = None
+        kept = 0
         for chunk in self._source.chunks():
             if self._budget > 0:
                 keeping.append(chunk)
-                self._stay_within(keeping)
+                kept += _bytes(chunk)
+            elif spool is not None:
+                spool.write(chunk)
+            if kept > self._budget > 0:
+                spool = self._spool_of(keeping)
+                keeping, self._budget = [], 0  # on this reading and later ones
             yield chunk
-        if keeping:
+        if spool is not None:
+            self._tell(spool.close())
+            self._spool = spool
+        elif keeping:
             self._rows = tuple(keeping)
 
-    def _stay_within(self, keeping: list[Chunk]) -> None:
-        """Give up for good, on this reading and later ones, when the rows so far exceed the budget."""
-        if sum(_bytes(chunk) for chunk in keeping) > self._budget:
-            keeping.clear()
-            self._budget = 0
+    def _spool_of(self, chunks: list[Chunk]) -> Spool | None:
+        if not self._spooled:
+            return None
+        spool = Spool(self.description)
+        for chunk in chunks:
+            spool.write(chunk)
+        return spool
+
+    def _tell(self, size: int) -> None:
+        warnings.warn(
+            f"{self.description}: its rows were written once to a temporary Arrow file of {size / 1e6:,.1f} MB, since "
+            "they are read many times. Convert them to Parquet to save that the next time; TMPDIR chooses the folder.",
+            DataWarning,
+            stacklevel=2,
+        )
 
 
 def _bytes(chunk: Chunk) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,54 @@ class Source(ABC):
         """Number of rows where it is known without reading them, else None."""
         return None
 
+    @property
+    def ready(self) -> bool:
+        """Whether rows already lie in memory as floats, so that reading costs nothing."""
+        return False
+
+    @property
+    def n_bytes(self) -> int | None:
+        """Bytes that one reading takes from disk or memory where that is known beforehand, else None."""
+        return None if self.n_rows is None else 8 * self.n_rows * self.n_features
+
+    @property
+    def identity(self) -> str | None:
+        """A text that is another when the rows are others, where that is known without reading them, else None."""
+        return None
+
     @abstractmethod
     def chunks(self) -> Iterator[Chunk]:
         """Read all rows once, in order; consecutive chunks, none of them empty."""
+
+    def place(self, row: int) -> str:
+        """Say where a row stands, for messages."""
+        return f"row {row} (counting from 0)"
+
+    def partitions(self) -> Sequence[Partition] | None:
+        """Return the rows cut into parts that can be read elsewhere, or None where they can be read only here."""
+        return None
+
+    def filled(self, rows: Any) -> Self:
+        """Return the source of a partition once its rows are there; those that read for themselves as they are."""
+        return self
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Consecutive rows of a source, that another process can read.
+
+    Parameters
+    ----------
+    source : Source
+        Its chunks are these rows, at their positions in the whole source.
+    n_rows : int
+        How many.
+    rows : object
+        What `source.filled` is to be given first, in a form that a cluster turns into rows; None where there is
+        nothing to be filled in.
+    """
+
+    source: Source
+    n_rows: int
+    rows: Any = None

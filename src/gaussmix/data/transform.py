@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import final
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gaussmix._random import row_keys
 from gaussmix.data.columns import Features, positions_of
-from gaussmix.data.source import Chunk, Source
+from gaussmix.data.source import Chunk, Partition, Source
 from gaussmix.data.table import ROWS_PER_READ
 from gaussmix.data.weights import masked, pieces, weight_array, without_rows
 from gaussmix.errors import ShapeError, WeightError
 
 
 class Derived(Source):
-    """A source that hands on another one's rows; only in `chunks` do its heirs differ.
+    """A source that hands on another one's rows; its heirs say in `derive` what they do to a chunk of them.
 
     Parameters
     ----------
@@ -51,6 +54,54 @@ class Derived(Source):
         """The underlying source's description."""
         return self._source.description
 
+    @property
+    def ready(self) -> bool:
+        """Whether the underlying rows are."""
+        return self._source.ready
+
+    @property
+    def n_bytes(self) -> int | None:
+        """Bytes that one reading takes."""
+        return self._source.n_bytes
+
+    @property
+    def identity(self) -> str | None:
+        """That of the underlying source, and what is done to it."""
+        found = self._source.identity
+        return None if found is None else f"{found}, {self._told()}"
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read all rows once, in order."""
+        for chunk in self._source.chunks():
+            yield from self.derive(chunk)
+
+    def derive(self, chunk: Chunk) -> Iterator[Chunk]:
+        """Return what is made of one chunk of the underlying source."""
+        yield chunk
+
+    def place(self, row: int) -> str:
+        """Say where a row stands."""
+        return self._source.place(row)
+
+    def partitions(self) -> Sequence[Partition] | None:
+        """Return the same of every part."""
+        parts = self._source.partitions()
+        return None if parts is None else [replace(part, source=self._over(part.source)) for part in parts]
+
+    def filled(self, rows: Any) -> Self:
+        """Return the same of the rows that were waited for."""
+        return self._over(self._source.filled(rows))
+
+    def _over(self, source: Source) -> Self:
+        """Return the same derivation of another source."""
+        other = copy(self)
+        other._source = source
+        return other
+
+    def _told(self) -> str:
+        """Say what is done to the rows, in a text that is another when something else is done."""
+        return type(self).__name__
+
 
 @final
 class Columns(Derived):
@@ -72,15 +123,17 @@ class Columns(Derived):
         names, description = source.feature_names, source.description
         super().__init__(source, positions_of(features, names, source.n_features, description))
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Read all rows once, in order."""
+    def derive(self, chunk: Chunk) -> Iterator[Chunk]:
+        """Gather the columns."""
         index = list(self._features)
         if index == list(range(self._source.n_features)):
-            yield from self._source.chunks()
+            yield chunk
             return
-        for chunk in self._source.chunks():
-            for piece in pieces(chunk, ROWS_PER_READ):
-                yield Chunk(piece.x.take(index, axis=1), piece.weights, piece.start)
+        for piece in pieces(chunk, ROWS_PER_READ):
+            yield Chunk(piece.x.take(index, axis=1), piece.weights, piece.start)
+
+    def _told(self) -> str:
+        return f"columns {self._features}"
 
 
 @final
@@ -108,22 +161,44 @@ class Weighted(Derived):
     def __init__(self, source: Source, weights: object) -> None:
         super().__init__(source)
         self._weights = weight_array(weights)
+        self._first = 0  # position of the row that the first weight belongs to
         if source.n_rows is not None and source.n_rows != self._weights.size:
             raise self._mismatch(str(source.n_rows))
 
     def chunks(self) -> Iterator[Chunk]:
         """Read all rows once, in order."""
-        n_weights = self._weights.size
         stop = 0
         for chunk in self._source.chunks():
             stop = chunk.stop
-            if stop > n_weights:
-                raise self._mismatch(f"at least {stop}")
-            if chunk.weights is not None:
-                raise WeightError(f"{self.description} carries weights of its own. Give weights in one place only.")
-            yield from masked(Chunk(chunk.x, self._weights[chunk.start : stop], chunk.start), ROWS_PER_READ)
-        if stop != n_weights:
+            yield from self.derive(chunk)
+        if stop != self._first + self._weights.size:
             raise self._mismatch(str(stop))
+
+    def derive(self, chunk: Chunk) -> Iterator[Chunk]:
+        """Put the weights beside the rows."""
+        first, stop = chunk.start - self._first, chunk.stop - self._first
+        if stop > self._weights.size:
+            raise self._mismatch(f"at least {stop}")
+        if chunk.weights is not None:
+            raise WeightError(f"{self.description} carries weights of its own. Give weights in one place only.")
+        yield from masked(Chunk(chunk.x, self._weights[first:stop], chunk.start), ROWS_PER_READ)
+
+    def partitions(self) -> Sequence[Partition] | None:
+        """Return every part with its own share of the weights."""
+        parts = self._source.partitions()
+        if parts is None:
+            return None
+        found: list[Partition] = []
+        first = 0
+        for part in parts:
+            mine = self._over(part.source)
+            mine._first, mine._weights = first, self._weights[first : first + part.n_rows]
+            found.append(replace(part, source=mine))
+            first += part.n_rows
+        return found
+
+    def _told(self) -> str:
+        return f"weights {blake2b(self._weights.tobytes()).hexdigest()}"
 
     def _mismatch(self, rows: str) -> ShapeError:
         return ShapeError(
@@ -147,11 +222,13 @@ class Scaled(Derived):
         super().__init__(source)
         self._factor = factor
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Read all rows once, in order."""
-        for chunk in self._source.chunks():
-            weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else chunk.weights
-            yield Chunk(chunk.x, weights * self._factor, chunk.start)
+    def derive(self, chunk: Chunk) -> Iterator[Chunk]:
+        """Multiply the weights."""
+        weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else chunk.weights
+        yield Chunk(chunk.x, weights * self._factor, chunk.start)
+
+    def _told(self) -> str:
+        return f"weights times {self._factor!r}"
 
 
 @final
@@ -175,13 +252,15 @@ class Part(Derived):
         self._seed = seed
         self._held_out = held_out
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Read all rows once, in order."""
-        for chunk in self._source.chunks():
-            keys = row_keys(self._seed, np.arange(chunk.start, chunk.stop))
-            mine = (keys < self._limit) == self._held_out
-            weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else chunk.weights
-            yield Chunk(chunk.x, np.where(mine, weights, 0.0), chunk.start)
+    def derive(self, chunk: Chunk) -> Iterator[Chunk]:
+        """Draw the lots."""
+        keys = row_keys(self._seed, np.arange(chunk.start, chunk.stop))
+        mine = (keys < self._limit) == self._held_out
+        weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else chunk.weights
+        yield Chunk(chunk.x, np.where(mine, weights, 0.0), chunk.start)
+
+    def _told(self) -> str:
+        return f"part {self._limit} {self._seed} {self._held_out}"
 
 
 @final
@@ -196,12 +275,11 @@ class DropMissing(Derived):
     source : Source
     """
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Read all rows once, in order."""
-        for chunk in self._source.chunks():
-            for piece in pieces(chunk, ROWS_PER_READ):
-                gaps = rows_with_gaps(piece.x)
-                yield without_rows(piece, gaps) if gaps.size else piece
+    def derive(self, chunk: Chunk) -> Iterator[Chunk]:
+        """Leave out rows with gaps."""
+        for piece in pieces(chunk, ROWS_PER_READ):
+            gaps = rows_with_gaps(piece.x)
+            yield without_rows(piece, gaps) if gaps.size else piece
 
 
 def rows_with_gaps(x: NDArray[np.floating]) -> NDArray[np.intp]:

@@ -14,7 +14,7 @@ from gaussmix.covariance import Moment
 from gaussmix.data.open import open_source
 from gaussmix.data.source import Chunk, Source
 from gaussmix.engine.climb import Climb, Climbed, SmallRows
-from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.expectation import Expectation, ExpectationFold
 from gaussmix.engine.fold import MOST_SEGMENT, Fold
 from gaussmix.engine.kernels.choose import choose
@@ -23,6 +23,7 @@ from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
 from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
 from gaussmix.mixture import Mixture
+from gaussmix.statistics import Statistics
 
 Made = TypeVar("Made")
 
@@ -51,7 +52,7 @@ class Evaluator:
     ----------
     source : Source
         Where rows come from.
-    executor : LocalEngine
+    executor : Engine
         Who computes.
     summary : Summary
         Of the source.
@@ -59,7 +60,7 @@ class Evaluator:
         Coordinates for structures that allow a factor per feature (True), or only a common one (False).
     """
 
-    def __init__(self, source: Source, executor: LocalEngine, summary: Summary, pilots: Mapping[bool, Pilot]) -> None:
+    def __init__(self, source: Source, executor: Engine, summary: Summary, pilots: Mapping[bool, Pilot]) -> None:
         self.source = source
         self.executor = executor
         self.summary = summary
@@ -69,7 +70,7 @@ class Evaluator:
         self._rows: dict[bool, SmallRows] = {}
 
     @classmethod
-    def open(cls, source: Source, executor: LocalEngine, seed: int = 0, n_sampled: int = MOST_SAMPLED) -> Self:
+    def open(cls, source: Source, executor: Engine, seed: int = 0, n_sampled: int = MOST_SAMPLED) -> Self:
         """Read the source once for its summary, with a sample of `n_sampled` rows."""
         # The segments of this read must not depend on a number of rows that only some sources know beforehand.
         summary: Summary = executor.reduce([SummaryFold(seed, n_sampled)], source, None)[0]
@@ -83,7 +84,8 @@ class Evaluator:
             return self
         source = open_source(summary.sample, weights=summary.sample_weights)
         fold = SummaryFold(0)
-        return Evaluator(source, self.executor, self.executor.reduce([fold], source, None)[0], self.pilots)
+        near = self.executor.near
+        return Evaluator(source, near, near.reduce([fold], source, None)[0], self.pilots)
 
     def covariance(self) -> Array:
         """Read the source for the covariance (D, D) of all rows, in data units; unbiased."""
@@ -122,7 +124,7 @@ class Evaluator:
         """Make compiled passes, side by side where there are many."""
         for each in {request.per_feature for request in requests} - self._rows.keys():
             self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each])
-        return self.executor.each(lambda request: self._rows[request.per_feature].answer(request), requests)
+        return self.executor.near.each(lambda request: self._rows[request.per_feature].answer(request), requests)
 
     def _read(self, requests: Sequence[Any]) -> list[Any]:
         if not requests:
@@ -162,33 +164,42 @@ class Evaluator:
                 self.reads += 1
 
 
-def score_source(mixture: Mixture, source: Source, executor: LocalEngine) -> Iterator[tuple[int, RowScores]]:
+def score_source(mixture: Mixture, source: Source, executor: Engine) -> Iterator[tuple[int, RowScores]]:
     """Yield (position of the first row, scores) for consecutive stretches of all rows of `source`."""
     yield from map_scored(mixture, source, executor, lambda chunk, scores: (chunk.start, scores))
 
 
 def map_scored(
-    mixture: Mixture, source: Source, executor: LocalEngine, work: Callable[[Chunk, RowScores], Made]
+    mixture: Mixture, source: Source, executor: Engine, work: Callable[[Chunk, RowScores], Made]
 ) -> Iterator[Made]:
     """Yield what `work` makes of consecutive stretches of all rows of `source` and their scores."""
-    plan, kernel = _scoring_plan(mixture), choose()
+    plan, kernel = scoring_plan(mixture), choose()
     yield from executor.map(lambda chunk: work(chunk, score_rows(plan, kernel, mixture, chunk)), source, MOST_SEGMENT)
 
 
-def appraise_source(mixtures: Sequence[Mixture], source: Source, executor: LocalEngine) -> list[Appraisal]:
+def appraise_source(mixtures: Sequence[Mixture], source: Source, executor: Engine) -> list[Appraisal]:
     """Return what each of `mixtures` says of all rows of `source` together, by one read."""
-    folds = [AppraisalFold(_scoring_plan(mixture), choose()) for mixture in mixtures]
+    folds = [AppraisalFold(scoring_plan(mixture), choose()) for mixture in mixtures]
     return executor.reduce(folds, source, source.n_rows)
 
 
 def group_entropies(
-    mixture: Mixture, source: Source, executor: LocalEngine, membership: Array, pairs: Sequence[tuple[int, int]]
+    mixture: Mixture, source: Source, executor: Engine, membership: Array, pairs: Sequence[tuple[int, int]]
 ) -> GroupEntropies:
     """Return how uncertain all rows are between groups of components, and would be with some pairs joined."""
-    fold = GroupEntropyFold(_scoring_plan(mixture), choose(), mixture, membership, tuple(pairs))
+    fold = GroupEntropyFold(scoring_plan(mixture), choose(), mixture, membership, tuple(pairs))
     return executor.reduce([fold], source, source.n_rows)[0]
 
 
-def _scoring_plan(mixture: Mixture) -> Plan:
+def expect_source(mixture: Mixture, moment: Moment, source: Source, executor: Engine) -> tuple[Statistics, Summary]:
+    """Return the statistics of all rows under `mixture`, about its means, and the rows' summary, by one read."""
+    pilot = Pilot(mixture.coordinates, np.sqrt(mixture.spread.variances().max(axis=0)))
+    plan = make_plan(mixture, pilot, moment, precision=0.0, anchored=True)
+    statistics, summary = executor.reduce([ExpectationFold(plan, choose()), SummaryFold(0, 1)], source, source.n_rows)
+    return statistics, summary
+
+
+def scoring_plan(mixture: Mixture) -> Plan:
+    """Return the plan by which rows are scored without knowing their summary, in anchored form."""
     pilot = Pilot(mixture.coordinates, np.sqrt(mixture.spread.variances().max(axis=0)))
     return make_plan(mixture, pilot, Moment.FULL, precision=0.0, anchored=True)

@@ -64,10 +64,15 @@ class ExpectationFold(Fold[Sums, Statistics]):
     assignment: Assignment = SOFT
     total_scatter: Array | None = None
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the sums."""
+        return sum(array.nbytes for array in Sums.zero(self.plan))
+
     def segment(self, chunk: Chunk) -> Sums:
         """Return the sums of one segment."""
         sums = Sums.zero(self.plan)
-        if self.assignment is SOFT:
+        if self.assignment == SOFT:  # not `is`: in another process it is another object
             self.kernel.accumulate(self.plan, chunk.x, chunk.weights, sums)
         else:
             REFERENCE.assign(self.plan, chunk.x, chunk.weights, sums, self.assignment, chunk.start)

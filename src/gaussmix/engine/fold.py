@@ -21,6 +21,11 @@ class Fold(ABC, Generic[State, Result]):
     the answer's bits depend neither on threads nor on how the source hands out its rows.
     """
 
+    @property
+    @abstractmethod
+    def state_bytes(self) -> int:
+        """Bytes that a state takes, about."""
+
     @abstractmethod
     def segment(self, chunk: Chunk) -> State:
         """Return the state that one segment of rows leaves behind."""

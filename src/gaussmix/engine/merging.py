@@ -57,6 +57,11 @@ class GroupEntropyFold(Fold[Array, GroupEntropies]):
     membership: Array
     pairs: tuple[tuple[int, int], ...]
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the sums."""
+        return 8 * (2 * self.membership.shape[1] + len(self.pairs))
+
     def segment(self, chunk: Chunk) -> Array:
         """Return the sums of one segment; rows of weight zero do not count."""
         scores = score_rows(self.plan, self.kernel, self.mixture, chunk)

@@ -97,6 +97,11 @@ class Multinomial(Lot):
 class BlockTotals(Fold[Array, Array]):
     """The weight of each block of rows, in order."""
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the totals of one segment at most."""
+        return 8 * (MOST_SEGMENT // _BLOCK)
+
     def segment(self, chunk: Chunk) -> Array:
         """Return the totals of one segment's blocks."""
         weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else np.asarray(chunk.weights, np.float64)
@@ -118,6 +123,11 @@ class Redrawn(Fold[Any, Any]):
 
     fold: Fold[Any, Any]
     lot: Lot
+
+    @property
+    def state_bytes(self) -> int:
+        """As the other fold says."""
+        return self.fold.state_bytes
 
     def segment(self, chunk: Chunk) -> Any:
         """Return the other fold's state."""

@@ -103,6 +103,11 @@ class AppraisalFold(Fold[Array, Appraisal]):
     plan: Plan
     kernel: Kernel
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the totals."""
+        return 8 * (3 + 3 * self.plan.n_components)
+
     def segment(self, chunk: Chunk) -> Array:
         """Return the totals of one segment."""
         _require_finite(chunk)

@@ -19,6 +19,9 @@ _LEAST_SAMPLED = 2048
 _SAMPLED_PER_COMPONENT = 256
 _SAMPLED_PER_COMPONENT_AND_FEATURE = 32
 _TRIMMED = 0.005  # of the sample's rows, at either end of each feature, are left out of the reference variances
+_LEAST_DIFFERENT = 8  # values, below which a column has classes rather than measurements
+_REPEATED = 0.5  # different values per row of the sample, below which a column may be rounded
+_EPS = float(np.finfo(np.float64).eps)
 
 
 @final
@@ -32,13 +35,18 @@ class Pilot:
         Origin at the mean of all rows, scaled by powers of two.
     spreads : array (D,)
         Standard deviations of the features, in these coordinates.
+    steps : array (D,) or None
+        Steps to which the features are rounded, in these coordinates; 0 where none is seen, None where not known.
     """
 
     coordinates: Coordinates
     spreads: Array
+    steps: Array | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "spreads", read_only(self.spreads))
+        for name in ("spreads", "steps"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, read_only(getattr(self, name)))
 
 
 @final
@@ -64,6 +72,8 @@ class Summary:
         Their weights.
     keys, positions : arrays (M,)
         Random keys by which rows were drawn, and the rows' positions in the source.
+    first_gap : int
+        Position of the first row of weight above zero with a missing or infinite value; -1 where there is none.
     """
 
     rows_read: int
@@ -80,6 +90,7 @@ class Summary:
     sample_weights: Array
     keys: NDArray[np.uint64]
     positions: NDArray[np.int64]
+    first_gap: int = -1
 
     @property
     def standard_deviations(self) -> Array:
@@ -116,7 +127,27 @@ class Summary:
         if not per_feature:
             exponents = np.full_like(exponents, exponents.max())
         coordinates = Coordinates(self.means, exponents)
-        return Pilot(coordinates, spreads / coordinates.scale)
+        return Pilot(coordinates, spreads / coordinates.scale, self.steps() / coordinates.scale)
+
+    def steps(self) -> Array:
+        """Steps (D,) to which the columns are rounded, in data units; 0 where none is seen.
+
+        A column is rounded when it has several values, they repeat, and the gaps between the sample's different ones
+        are all multiples of the least.
+        """
+        return np.array([_step(column) for column in self.sample.T])
+
+
+def _step(column: Array) -> float:
+    """Return the step to which a column is rounded, or 0."""
+    gaps = np.diff(np.unique(column))
+    if not _LEAST_DIFFERENT <= len(gaps) + 1 <= _REPEATED * len(column):
+        return 0.0
+    least = gaps.min()
+    multiples = gaps / least
+    # Decimal fractions are not exact in binary: their gaps are off by the rounding of the values.
+    tolerance = 4.0 * _EPS * np.abs(column).max() / least
+    return float(least) if (np.abs(multiples - np.rint(multiples)) <= tolerance * multiples + _EPS).all() else 0.0
 
 
 def sample_rows(n_components: int, n_features: int) -> int:
@@ -136,6 +167,11 @@ class SummaryFold(Fold[Summary, Summary]):
     seed: int
     sample_rows: int = MOST_SAMPLED
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of a sample of a few features: there is but one such fold in a read."""
+        return 64 * self.sample_rows
+
     def segment(self, chunk: Chunk) -> Summary:
         """Return the summary of one segment, about its own mean."""
         weights = np.ones(chunk.x.shape[0]) if chunk.weights is None else chunk.weights
@@ -150,9 +186,11 @@ class SummaryFold(Fold[Summary, Summary]):
         finite = np.isfinite(x)
         missing = np.isnan(x).sum(axis=0)
         infinite = (~finite).sum(axis=0) - missing
-        if not finite.all():
-            x = np.where(finite, x, 0.0)
-        return self._measured(len(chunk.x), x, weights, positions, missing, infinite)
+        if finite.all():
+            return self._measured(len(chunk.x), x, weights, positions, missing, infinite)
+        first = int(positions[np.argmin(finite.all(axis=1))])
+        x = np.where(finite, x, 0.0)
+        return replace(self._measured(len(chunk.x), x, weights, positions, missing, infinite), first_gap=first)
 
     def merge(self, left: Summary, right: Summary) -> Summary:
         """Return the summary of both (Chan, Golub & LeVeque 1979 for the moments)."""
@@ -179,6 +217,7 @@ class SummaryFold(Fold[Summary, Summary]):
                 np.concatenate([left.keys, right.keys]),
                 np.concatenate([left.positions, right.positions]),
             ),
+            left.first_gap if left.first_gap >= 0 else right.first_gap,
         )
 
     def finish(self, state: Summary) -> Summary:
@@ -230,6 +269,11 @@ class TotalScatterFold(Fold[Array, Array]):
     """The weighted sum of z z' over all rows, in given coordinates: what EEE needs beside means."""
 
     coordinates: Coordinates
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of one matrix."""
+        return 8 * self.coordinates.n_features**2
 
     def segment(self, chunk: Chunk) -> Array:
         """Return the scatter (D, D) of one segment."""

@@ -20,7 +20,7 @@ from gaussmix.engine.kernels.kernel import RowScores
 from gaussmix.engine.scoring import Appraisal
 from gaussmix.estimators.checks import weighted_rows
 from gaussmix.mixture import Mixture
-from gaussmix.report.text import report_text
+from gaussmix.reporting.text import report_text
 
 _LEAST_ROWS = 2
 

@@ -21,6 +21,7 @@ from gaussmix.fitting.em import Reseed
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
 from gaussmix.fitting.race import Runner, race, winner
+from gaussmix.fitting.starts.groups import groups_of, likely_groups, moves
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
 from gaussmix.statistics import Statistics
@@ -116,6 +117,11 @@ class Recipe:
     algorithm: Algorithm = EM
     effort: Effort = EFFORTS["default"]
 
+    @property
+    def searching(self) -> bool:
+        """Whether the user leaves it to us how an optimum is looked for."""
+        return self.kind == "auto" and self.n_starts is None and self.algorithm.by_likelihood
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -175,6 +181,8 @@ class Candidates:
             model = self.model(family)
             return (yield from self.finals(Contest(family, n_components, model, tuple(given), False)))
         contest = yield from self.heats(self.entered(family, n_components))
+        if self.recipe.searching:
+            contest = yield from self.escaped(contest)
         return (yield from self.finals(contest))
 
     def model(self, family: Family) -> Model:
@@ -206,6 +214,32 @@ class Candidates:
         ran = [runner for runner in contest.field if runner.outcome is not None]
         field = yield from race(fresh, model, rule, self._reseed(model), algorithm=self.recipe.algorithm)
         return replace(contest, field=(*ran, *field))
+
+    def escaped(self, contest: Contest) -> Method[Contest]:
+        """Race moves out of the best optimum so far, until a number of rounds has led to nothing better.
+
+        There is no way out of a spurious one: nothing that makes sense is higher, and saddles below it would win.
+        """
+        failures = rounds = 0
+        while failures < self.recipe.effort.moves and (leader := contest.leader) is not None:
+            if _spurious(leader, contest.model):
+                break
+            found = groups_of(leader, contest.model) or likely_groups(leader, contest.model)
+            lots = self.seeds.generator("moves", rounds, contest.n_components)
+            moved = moves(found, self.seeds.z, lots) if found else ()
+            runners = tuple(Runner(move.kind, move) for move in moved)
+            if not runners:
+                break
+            contest = yield from self.heats(replace(contest, field=(*contest.field, *runners)))
+            worth = self.same * leader.statistics.weight
+            better = contest.leader is not None and contest.leader.objective > leader.objective + worth
+            failures, rounds = 0 if better else failures + 1, rounds + 1
+        return contest
+
+    @property
+    def same(self) -> float:
+        """Difference of two objectives of the heats, per unit of weight, up to which they are those of one optimum."""
+        return 10.0 * max(_HEAT_TOL, self.recipe.rule.tol)
 
     def finals(self, contest: Contest, bar: float = -math.inf, max_passes: int | None = None) -> Method[Fitted]:
         """Run the best of a contest on all rows until the rule is met, and appraise it.
@@ -241,7 +275,9 @@ class Candidates:
         except Stop as stop:
             ordered = ordered.ended(stop.reason)
             appraisal = _hasty(ordered.statistics, algorithm.by_likelihood)
-        degenerate = find_degenerate(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows)
+        degenerate = find_degenerate(
+            *(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows, model.pilot.steps)
+        )
         return Fitted(family, contest.n_components, ordered, appraisal, degenerate, records)
 
     def _stopped(self, contest: Contest, leader: Outcome, records: tuple[StartRecord, ...]) -> Fitted:
@@ -302,6 +338,8 @@ def _hasty(statistics: Statistics, by_likelihood: bool) -> Appraisal:
 def _spurious(outcome: Outcome, model: Model) -> bool:
     """Whether a degenerate component can have bought likelihood: one that shares its whole covariance cannot."""
     mixture, statistics = outcome.mixture, outcome.statistics
-    found = find_degenerate(mixture, model.structure, model.regularization, statistics.mass, statistics.kish_rows)
+    found = find_degenerate(
+        *(mixture, model.structure, model.regularization, statistics.mass, statistics.kish_rows, model.pilot.steps)
+    )
     alone = model.structure.n_own_parameters(mixture.n_features) > 0
     return any(alone or each.share > LARGEST_SHARE for each in found)

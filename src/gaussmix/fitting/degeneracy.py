@@ -32,6 +32,8 @@ class Degeneracy:
         The features that this direction is made of.
     rows, least : float, int
         Kish rows that it rests on, and the number that it would need more than.
+    rounded : tuple of int
+        The features in which it is narrower than the step to which they are rounded.
     """
 
     component: int
@@ -39,6 +41,7 @@ class Degeneracy:
     features: tuple[int, ...]
     rows: float
     least: int
+    rounded: tuple[int, ...] = ()
 
     def sentence(self, feature_names: tuple[str, ...]) -> str:
         """What was found and what to do, for the user."""
@@ -48,6 +51,12 @@ class Degeneracy:
                 f"{who} rests on {self.rows:.3g} rows, and needs more than {self.least} for its covariance; "
                 "use fewer components, a simpler structure, or check those rows"
             )
+        if self.rounded and self.share <= LARGEST_SHARE:
+            columns = ", ".join(feature_names[i] for i in self.rounded)
+            return (
+                f"{who} is narrower in {columns} than the step to which the values are rounded; use fewer components, "
+                "one structure for all (EEE), or leave such columns out"
+            )
         columns = ", ".join(feature_names[i] for i in self.features)
         return (
             f"{who} has almost no spread in {columns}: {self.share:.0%} of it there is regularization; leave out "
@@ -56,7 +65,12 @@ class Degeneracy:
 
 
 def find_degenerate(
-    mixture: Mixture, structure: Structure, regularization: Regularization, mass: Array, kish_rows: Array
+    mixture: Mixture,
+    structure: Structure,
+    regularization: Regularization,
+    mass: Array,
+    kish_rows: Array,
+    steps: Array | None = None,
 ) -> tuple[Degeneracy, ...]:
     """Find the degenerate components of a mixture.
 
@@ -68,12 +82,22 @@ def find_degenerate(
         With which it was fitted.
     mass, kish_rows : array (K,)
         Rows' worth of weight in each component, and equally weighted rows that it rests on.
+    steps : array (D,), optional
+        To which the features are rounded, in the mixture's coordinates. Rounding alone spreads values by a twelfth of
+        the step's square: a variance below that has been bought with ties.
     """
     least = max(2, structure.n_own_parameters(mixture.n_features))
     shares, directions = regularization.shares(mixture.spread, mass)
-    wrong = np.flatnonzero((shares > LARGEST_SHARE) | (kish_rows <= least))
+    narrow = np.zeros((len(mass), mixture.n_features), dtype=bool)
+    if steps is not None:
+        narrow |= mixture.spread.variances() < np.square(steps) / 12.0
+    wrong = np.flatnonzero((shares > LARGEST_SHARE) | (kish_rows <= least) | narrow.any(axis=1))
     return tuple(
-        Degeneracy(int(k), float(shares[k]), _leading(directions[k]), float(kish_rows[k]), least) for k in wrong
+        Degeneracy(
+            *(int(k), float(shares[k]), _leading(directions[k]), float(kish_rows[k]), least),
+            tuple(int(i) for i in np.flatnonzero(narrow[k])),
+        )
+        for k in wrong
     )
 
 

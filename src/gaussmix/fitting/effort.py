@@ -9,7 +9,7 @@ from typing import final
 @final
 @dataclass(frozen=True)
 class Effort:
-    """How many starts a candidate has, and how far candidates of a grid help each other.
+    """How many starts a candidate has, and how much is tried to better what they lead to.
 
     Parameters
     ----------
@@ -20,15 +20,23 @@ class Effort:
     rounds : tuple of int
         Least and largest number of rounds in which candidates of a grid suggest starts to their neighbours; between the
         two, as long as that helps.
+    moves : int
+        Rounds of moves out of the best optimum of a single fit that must fail, one after the other, before it is
+        believed.
     """
 
     name: str
     n_starts: int | None
     rounds: tuple[int, int]
+    moves: int
 
 
 EFFORTS = {
     each.name: each
-    for each in (Effort("quick", 1, (0, 0)), Effort("default", None, (2, 8)), Effort("thorough", 30, (4, 16)))
+    for each in (
+        Effort("quick", 1, (0, 0), 0),
+        Effort("default", None, (2, 8), 2),
+        Effort("thorough", 30, (4, 16), 8),
+    )
 }
 """By name; "quick" is one start from the model-based hierarchy, as mclust does it."""

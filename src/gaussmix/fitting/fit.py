@@ -10,15 +10,18 @@ from typing import Any, Self, final
 import numpy as np
 
 from gaussmix.covariance import Family, Moment, Scatter
-from gaussmix.covariance.regularization import PseudoObservations, Regularization
+from gaussmix.covariance.regularization import PseudoObservations, Regularization, to_facts
 from gaussmix.data.source import Source
 from gaussmix.engine.assignment import Assignment
 from gaussmix.engine.evaluator import Appraise, Evaluator
+from gaussmix.engine.summary import Summary
 from gaussmix.errors import EmptyDataError, FitError, MissingValuesError, ParameterError, ScaleError, TooFewRowsError
 from gaussmix.fitting.candidate import Candidates, Fitted, Recipe
+from gaussmix.fitting.certificate import Certificate, certify
 from gaussmix.fitting.drive import Driver
 from gaussmix.fitting.em import begin
 from gaussmix.fitting.maximize import Collapsed, Died, Model
+from gaussmix.fitting.method import Outcome
 from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason
@@ -76,12 +79,12 @@ class Ground:
         """
         summary, source = evaluator.summary, evaluator.source
         names = source.feature_names or tuple(f"x{i + 1}" for i in range(source.n_features))
-        _require_rows(evaluator, names)
+        require_rows(summary, source, names)
         if regularization is None:
-            strength = _STRENGTH + _STRENGTH_PER_ROW * summary.weight
-            regularization = PseudoObservations(strength, summary.reference_variances())
+            regularization = usual_regularization(summary)
         covariance = evaluator.covariance() if regularization.needs_covariance else None
         regularization = regularization.informed(summary.means, covariance)
+        facts["penalty"] = to_facts(regularization)
         return cls(Candidates(evaluator, regularization, Seeds(summary, seed), recipe), names, facts, held_out)
 
     def feasible(self, n_components: int) -> bool:
@@ -122,10 +125,18 @@ class Ground:
             outcome.trace,
             outcome.remaining,
             fitted.starts,
+            self._certificate(fitted, outcome),
             bool(fitted.degenerate),
             tuple(self._warnings(fitted)),
             self.facts,
         )
+
+    def _certificate(self, fitted: Fitted, outcome: Outcome) -> Certificate:
+        evaluator = self.evaluator
+        on_sample = any(start.on_sample for start in fitted.starts)
+        weight = (evaluator.sample if on_sample else evaluator).summary.weight
+        spreads = evaluator.pilots[fitted.family.axis_equivariant].spreads
+        return certify(outcome, fitted.starts, spreads, self.candidates.same * weight)
 
     def _no_mixture(self, fitted: Fitted) -> TooFewRowsError | FitError:
         name, k = fitted.family.name, fitted.n_components
@@ -217,8 +228,20 @@ def infeasible(structure: Family, n_components: int) -> Fitted:
     return Fitted(structure, n_components, None, None, (), ())
 
 
-def _require_rows(evaluator: Evaluator, names: Sequence[str]) -> None:
-    summary, where = evaluator.summary, evaluator.source.description
+def usual_regularization(summary: Summary) -> Regularization:
+    """Return what stands in for rows that are not there unless the caller says otherwise, in data units."""
+    return PseudoObservations(_STRENGTH + _STRENGTH_PER_ROW * summary.weight, summary.reference_variances())
+
+
+def require_rows(summary: Summary, source: Source, names: Sequence[str]) -> None:
+    """Refuse rows to which no mixture can be fitted.
+
+    Raises
+    ------
+    EmptyDataError, MissingValuesError, ScaleError
+        Saying in which features.
+    """
+    where = source.description
     if summary.n_rows == 0:
         read = f"{summary.rows_read} rows, all of weight zero" if summary.rows_read else "no rows"
         raise EmptyDataError(f"{where}: found {read}; at least one row with a weight above 0 is needed")
@@ -230,7 +253,8 @@ def _require_rows(evaluator: Evaluator, names: Sequence[str]) -> None:
                 if what == "missing"
                 else "replace them with numbers, or with missing values and drop those"
             )
-            raise MissingValuesError(f"{where}: {what} values in {listed} of {summary.rows_read} rows; {cure}")
+            found = f"{listed} of {summary.rows_read} rows, the first in {source.place(summary.first_gap)}"
+            raise MissingValuesError(f"{where}: {what} values in {found}; {cure}")
     spread = summary.standard_deviations
     largest = np.maximum(np.abs(summary.minima), np.abs(summary.maxima))
     with np.errstate(invalid="ignore"):

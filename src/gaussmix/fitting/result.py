@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 from gaussmix import criteria
 from gaussmix._linalg import Array, read_only
 from gaussmix.fitting.candidate import StartRecord
+from gaussmix.fitting.certificate import Certificate
 from gaussmix.mixture import Mixture
 
 
@@ -53,6 +55,8 @@ class FitResult:
         Estimate of the log-likelihood per row that more passes would have gained.
     starts : tuple of StartRecord
         How every start ended.
+    certificate : Certificate
+        How sure the fit is to be at an optimum, and that there is no better one.
     degenerate : bool
         Whether a component rests on the regularization, or on too few rows, rather than on the data.
     warnings : tuple of str
@@ -77,6 +81,7 @@ class FitResult:
     trace: tuple[float, ...]
     remaining: float
     starts: tuple[StartRecord, ...]
+    certificate: Certificate
     degenerate: bool
     warnings: tuple[str, ...]
     facts: dict[str, Any]
@@ -147,14 +152,14 @@ class FitResult:
             "passes": self.passes,
             "converged": self.converged,
             "reason": self.reason,
+            "certificate": asdict(self.certificate),
             "degenerate": self.degenerate,
             "warnings": list(self.warnings),
+            "trace": list(self.trace),
+            "starts": [asdict(start) for start in self.starts],
             **self.facts,
         }
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in facts.items()
-        }
+        return _finite(facts)
 
     def __repr__(self) -> str:
         mixture = self.mixture
@@ -162,3 +167,15 @@ class FitResult:
             f"<FitResult {mixture.structure}, {mixture.n_components} components: log-likelihood "
             f"{self.log_likelihood:.6g}, BIC {self.bic:.6g}, {self.reason} after {self.passes} passes>"
         )
+
+
+def _finite(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Put None for what is not finite, which JSON cannot say."""
+    return {
+        name: None
+        if isinstance(value, float) and not math.isfinite(value)
+        else _finite(cast("dict[str, Any]", value))
+        if isinstance(value, dict)
+        else value
+        for name, value in facts.items()
+    }

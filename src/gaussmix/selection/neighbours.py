@@ -8,17 +8,15 @@ from typing import final
 
 import numpy as np
 
-from gaussmix.covariance import Family, Moment
+from gaussmix.covariance import Family
 from gaussmix.fitting.candidate import Contest
-from gaussmix.fitting.maximize import Model
-from gaussmix.fitting.method import Outcome
 from gaussmix.fitting.race import Runner
+from gaussmix.fitting.starts.groups import groups_of, merge, nearest_pairs, split
 from gaussmix.fitting.starts.start import Start
 
 Key = tuple[str, int]
 
 _MOST_SPLITS = 8
-_APART = 0.8  # standard deviations along its widest axis by which the halves of a component are moved
 
 
 @final
@@ -69,7 +67,7 @@ class Neighbours:
             for component in np.argsort(-spreads)[:_MOST_SPLITS]:
                 yield Runner("split", split(fewer, int(component)))
         if (more := self._groups((family.name, k + 1))) is not None:
-            yield Runner("merged", merge(more, *closest(more)))
+            yield Runner("merged", merge(more, *nearest_pairs(more)[0]))
 
     def _best(self, n_components: int, wanted: Callable[[Family], bool]) -> Key | None:
         """Return where the highest objective stands among the wanted structures with this many components."""
@@ -83,55 +81,3 @@ class Neighbours:
     def _groups(self, key: Key) -> Start | None:
         leader = self._leaders.get(key)
         return None if leader is None else groups_of(leader, self._contests[key].model)
-
-
-def groups_of(outcome: Outcome, model: Model) -> Start | None:
-    """Return the groups that a mixture makes of the rows; None where their full scatters were not kept."""
-    statistics, units = outcome.statistics, model.pilot.spreads
-    if statistics.moment is not Moment.FULL or not (statistics.mass > 0.0).all():
-        return None
-    matrices = statistics.scatter().matrices() / (units * units[:, None])
-    return Start("neighbour", statistics.mass, statistics.means() / units, matrices)
-
-
-def split(groups: Start, component: int) -> Start:
-    """Return the groups with one of them cut in two along its widest axis."""
-    mass, scatter = groups.mass[component], groups.scatters[component]
-    values, vectors = np.linalg.eigh(scatter / mass)
-    step = _APART * np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
-    half = 0.5 * (scatter - mass * np.outer(step, step))
-    rest = np.arange(len(groups.mass)) != component
-    return Start(
-        "split",
-        np.concatenate([groups.mass[rest], [0.5 * mass, 0.5 * mass]]),
-        np.concatenate([groups.means[rest], [groups.means[component] + step, groups.means[component] - step]]),
-        np.concatenate([groups.scatters[rest], half[None], half[None]]),
-    )
-
-
-def merge(groups: Start, first: int, second: int) -> Start:
-    """Return the groups with two of them made one."""
-    pair = [first, second]
-    mass = groups.mass[pair].sum()
-    mean = groups.mass[pair] @ groups.means[pair] / mass
-    gaps = groups.means[pair] - mean
-    scatter = groups.scatters[pair].sum(axis=0) + (gaps.T * groups.mass[pair]) @ gaps
-    rest = np.setdiff1d(np.arange(len(groups.mass)), pair)
-    return Start(
-        "merged",
-        np.append(groups.mass[rest], mass),
-        np.concatenate([groups.means[rest], mean[None]]),
-        np.concatenate([groups.scatters[rest], scatter[None]]),
-    )
-
-
-def closest(groups: Start) -> tuple[int, int]:
-    """Return the two groups whose means are nearest in the metric of the groups' pooled covariance."""
-    pooled = groups.scatters.sum(axis=0) / groups.mass.sum()
-    values, vectors = np.linalg.eigh(pooled)
-    least = values[-1] * 1e-12 if values[-1] > 0.0 else 1.0  # groups of equal rows alone have no metric of their own
-    white = groups.means @ (vectors / np.sqrt(np.maximum(values, least)))
-    distances = np.square(white[:, None] - white[None]).sum(axis=2)
-    np.fill_diagonal(distances, np.inf)
-    first, second = np.unravel_index(distances.argmin(), distances.shape)
-    return int(first), int(second)

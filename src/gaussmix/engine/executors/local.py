@@ -6,20 +6,22 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
-from typing import Any, TypeVar, final
+from typing import Any, final
 
-from gaussmix._validation import positive_integer
+from gaussmix._validation import memory_size, positive_integer
 from gaussmix.data.rebatch import rebatch
+from gaussmix.data.remember import BUDGET
 from gaussmix.data.source import Chunk, Source
+from gaussmix.engine.executors.executor import Asked, Engine, Mapped
 from gaussmix.engine.executors.threads import available_threads, one_blas_thread
 from gaussmix.engine.fold import Fold, Tree, segment_rows
 
-Asked = TypeVar("Asked")
-Mapped = TypeVar("Mapped")
+LEAST_MEMORY = 16_000_000
+_MERGING = 24  # states of a fold that wait in its tree at most, beside those under way
 
 
 @final
-class LocalEngine:
+class LocalEngine(Engine):
     """Computes passes with threads of this process.
 
     Parameters
@@ -27,21 +29,67 @@ class LocalEngine:
     threads : int, optional
         Number of threads; by default `GAUSSMIX_THREADS`, else the processors this process may run on. Answers do
         not depend on it, to the bit.
+    memory_limit : int or str, optional
+        Bytes, or a size such as "500MB" or "2GB", that rows and sums may take beside what the interpreter, its
+        libraries and data given in memory take anyway. Half of it is for rows that would have to be parsed or
+        converted again (64 MB without a limit; what does not fit stays in its file), a quarter for rows under way, a
+        quarter for the sums of one read: what asks for more is spread over several reads. Answers do not depend on it.
 
     Raises
     ------
     ParameterError
-        When `threads` is not a positive integer.
+        When `threads` is not a positive integer, or the limit is no size or less than 16 MB.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, memory_limit: int | str | None = None) -> None:
         self.threads = available_threads() if threads is None else positive_integer(threads, "threads")
+        self.memory_limit = (
+            None if memory_limit is None else memory_size(memory_limit, "memory_limit", least=LEAST_MEMORY)
+        )
 
     def __repr__(self) -> str:
-        return f"LocalEngine(threads={self.threads})"
+        limit = "" if self.memory_limit is None else f", memory_limit={self.memory_limit}"
+        return f"LocalEngine(threads={self.threads}{limit})"
+
+    @property
+    def near(self) -> LocalEngine:
+        """Itself."""
+        return self
+
+    @property
+    def budget(self) -> int:
+        """Half of the limit, or 64 MB."""
+        return BUDGET if self.memory_limit is None else self.memory_limit // 2
+
+    def under_way(self, n_features: int, rows: int) -> int:
+        """Return how many stretches of `rows` rows are read before the first of them is computed."""
+        depth = 2 * self.threads
+        if self.memory_limit is None:
+            return depth
+        return max(1, min(depth, self.memory_limit // 4 // (8 * rows * (n_features + 1))))
 
     def reduce(self, folds: Sequence[Fold[Any, Any]], source: Source, n_rows: int | None) -> list[Any]:
-        """Read `source` once and return the result of every fold."""
+        """Read `source` once, or as often as the memory limit asks for, and return the result of every fold."""
+        found: list[Any] = []
+        for some in self._shares(folds, self.under_way(source.n_features, segment_rows(n_rows)) + _MERGING):
+            found += self._reduce(some, source, n_rows)
+        return found
+
+    def _shares(self, folds: Sequence[Fold[Any, Any]], states: int) -> Iterator[Sequence[Fold[Any, Any]]]:
+        """Cut the folds into groups whose states fit into a quarter of the memory limit."""
+        room = float("inf") if self.memory_limit is None else self.memory_limit / 4
+        group: list[Fold[Any, Any]] = []
+        taken = 0
+        for fold in folds:
+            needed = states * fold.state_bytes
+            if group and taken + needed > room:
+                yield group
+                group, taken = [], 0
+            group.append(fold)
+            taken += needed
+        yield group
+
+    def _reduce(self, folds: Sequence[Fold[Any, Any]], source: Source, n_rows: int | None) -> list[Any]:
         trees: list[Tree[Any]] = [Tree(fold) for fold in folds]
 
         def segment(chunk: Chunk) -> list[Any]:
@@ -83,14 +131,16 @@ class LocalEngine:
             return
         with one_blas_thread():
             second = next(chunks, None)
-            if second is None or self.threads == 1:
+            # With one thread too, what has to be decoded or waited for is read while the thread computes.
+            if second is None or (self.threads == 1 and source.ready):
                 yield work(first)
                 if second is not None:
                     yield work(second)
                 yield from map(work, chunks)
                 return
+            depth = self.under_way(source.n_features, rows)
             with ThreadPoolExecutor(self.threads, thread_name_prefix="gaussmix") as pool:
-                yield from _ahead(pool, work, _chained(first, second, chunks), 2 * self.threads)
+                yield from _ahead(pool, work, _chained(first, second, chunks), depth)
 
 
 def _chained(first: Chunk, second: Chunk, rest: Iterator[Chunk]) -> Iterator[Chunk]:

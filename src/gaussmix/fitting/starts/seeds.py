@@ -74,8 +74,12 @@ class Seeds:
             if start is not None:
                 yield start
 
+    def generator(self, kind: str, number: int, n_components: int) -> np.random.Generator:
+        """Return the lots of one start, or of one round of moves."""
+        return np.random.default_rng([self._seed, (*_AUTOMATIC, *_SINGLE, "moves").index(kind), number, n_components])
+
     def _start(self, kind: str, number: int, n_components: int) -> Start | None:
-        rng = np.random.default_rng([self._seed, (*_AUTOMATIC, *_SINGLE).index(kind), number, n_components])
+        rng = self.generator(kind, number, n_components)
         if kind == "rows":
             return self._at_rows(n_components, rng)
         rows = np.arange(len(self.z))

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 import gaussmix as gm
 from gaussmix.covariance import NAMES
-from gaussmix.report.facts import facts_of_result, json_ready, separation, structure_in_words
+from gaussmix.reporting.facts import facts_of_result, json_ready, separation, structure_in_words
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from gaussmix import criteria
-from gaussmix._linalg import Array
 from gaussmix.covariance import family
+from gaussmix.engine.regions import separation
 from gaussmix.errors import ParameterError
 from gaussmix.fitting.result import FitResult
 from gaussmix.mixture import Mixture
@@ -21,11 +21,23 @@ Facts: TypeAlias = dict[str, Any]
 
 _OF_FIT = (
     *("data", "n_rows", "rows_read", "weight", "weight_kind", "effective_size", "requested", "log_likelihood", "score"),
-    *("bic", "icl", "aic", "aicc", "entropy", "passes", "converged", "reason", "remaining", "degenerate"),
+    *(
+        "bic",
+        "icl",
+        "aic",
+        "aicc",
+        "entropy",
+        "passes",
+        "converged",
+        "reason",
+        "remaining",
+        "certificate",
+        "degenerate",
+    ),
     *("effective_rows", "kish_rows", "assigned", "warnings", "effort", "algorithm", "tol", "max_passes", "seed"),
-    "gaussmix",
+    *("missing", "weights_from", "columns", "regularization", "start", "n_starts", "trace", "starts", "gaussmix"),
 )
-_OF_SEARCH = ("criterion", "candidates")
+_OF_SEARCH = ("criterion", "candidates", "structures", "counts", "prune", "holdout")
 
 _REASONS = {
     "converged": "converged after {passes}: what is left to gain is below the tolerance",
@@ -81,7 +93,12 @@ def facts_of_selection(selection: Selection) -> Facts:
     """Return the facts of a search: those of its best fit, and all candidates, best first."""
     ranked = selection.table.ranked(selection.criterion)
     candidates = [{name: getattr(row, name) for name in row.__dataclass_fields__} for row in ranked]
-    search = {"criterion": selection.criterion, "candidates": candidates}
+    search = {
+        "criterion": selection.criterion,
+        "candidates": candidates,
+        "structures": list(dict.fromkeys(row.structure for row in selection.table)),
+        "counts": list(dict.fromkeys(row.n_components for row in selection.table)),
+    }
     return {**facts_of_result(selection.best), **cast(Facts, json_ready(search))}
 
 
@@ -97,7 +114,8 @@ def facts_of_mixture(mixture: Mixture, kept: Mapping[str, Any] | None = None) ->
     known = dict(kept or {})
     facts: Facts = {name: known.get(name) for name in (*_OF_FIT, *_OF_SEARCH)}
     facts |= _facts_of_parameters(mixture)
-    facts["candidates"], facts["warnings"] = [], list(known.get("warnings") or [])
+    for name in ("candidates", "warnings"):
+        facts[name] = list(known.get(name) or [])
     if facts["log_likelihood"] is not None and facts["weight"]:
         facts["aicc"] = criteria.aicc(facts["log_likelihood"], mixture.n_parameters, facts["weight"])
     if facts["requested"] is None:
@@ -124,14 +142,6 @@ def _facts_of_parameters(mixture: Mixture) -> Facts:
         "covariances": mixture.covariances,
         "separation": separation(mixture),
     }
-
-
-def separation(mixture: Mixture) -> Array:
-    """Share (D,) of every feature's variance that lies between the components: 0 where they have one mean."""
-    weights, centres = mixture.weights, mixture.centres
-    between = weights @ np.square(centres - weights @ centres)
-    within = weights @ np.broadcast_to(mixture.spread.variances(), centres.shape)
-    return between / (between + within)
 
 
 def structure_in_words(structure: str, n_features: int, n_components: int) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from gaussmix.covariance import FAMILIES
 from gaussmix.fitting.result import FitResult
 from gaussmix.mixture import Mixture
-from gaussmix.report.facts import Facts, counted, summarize
-from gaussmix.report.layout import GAP, Column, Grid, Part, Sentence, Title, cut, needed, printed
+from gaussmix.reporting.facts import Facts, counted, summarize
+from gaussmix.reporting.layout import GAP, Column, Grid, Part, Sentence, Title, cut, needed, printed
+from gaussmix.reporting.numerals import decimals, fixed, rows_worth, writer
 from gaussmix.selection.search import Selection
 
 MOST_FEATURES = 30
@@ -29,7 +29,6 @@ _PASSED_OVER = {
     "interrupted": "interrupted",
     "precision": "limit of precision",
 }
-_SHOWN_DIGITS = 12  # more characters than this, and a number is shown with an exponent
 
 
 def report_text(
@@ -79,10 +78,10 @@ def _measures(facts: Facts, width: int) -> list[Part]:
     if facts["log_likelihood"] is None:
         return []
     columns = [("parameters", [f"{facts['n_parameters']:,}"])]
-    columns += [(_CRITERIA[name], [_fixed(facts[name])]) for name in ("bic", "icl", "aic", "aicc")]
-    columns.append(("entropy", [_fixed(facts["entropy"])]))
+    columns += [(_CRITERIA[name], [fixed(facts[name])]) for name in ("bic", "icl", "aic", "aicc")]
+    columns.append(("entropy", [fixed(facts["entropy"])]))
     title = Title("Criteria", "lower is better; entropy is 0 where every row is certain")
-    return [GAP, title, *cut(("log-likelihood", [_fixed(facts["log_likelihood"])]), columns, width)]
+    return [GAP, title, *cut(("log-likelihood", [fixed(facts["log_likelihood"])]), columns, width)]
 
 
 # Components
@@ -109,7 +108,7 @@ def _component_columns(facts: Facts) -> list[Column]:
     count, weights = facts["n_components"], facts["weights"]
     columns = [("component", [str(k + 1) for k in range(count)]), ("weight", [f"{100 * w:.1f} %" for w in weights])]
     if facts["effective_rows"] is not None:
-        columns.append(("rows", [_rows(value) for value in facts["effective_rows"]]))
+        columns.append(("rows", [rows_worth(value) for value in facts["effective_rows"]]))
     return columns
 
 
@@ -136,23 +135,10 @@ def _chosen_features(facts: Facts) -> tuple[list[int], str | None]:
 def _feature_cells(facts: Facts, feature: int) -> list[str]:
     means = [row[feature] for row in facts["means"]]
     deviations = [row[feature] for row in facts["standard_deviations"]]
-    write = _writer(means, deviations)
-    spreads = [write(value) if value * 10 ** _decimals(deviations) >= 0.5 else f"{value:.2g}" for value in deviations]
+    write = writer(means, deviations)
+    spreads = [write(value) if value * 10 ** decimals(deviations) >= 0.5 else f"{value:.2g}" for value in deviations]
     size = max(len(text) for text in spreads)
     return [f"{write(mean)} ± {text:<{size}}" for mean, text in zip(means, spreads, strict=True)]
-
-
-def _decimals(deviations: Sequence[float]) -> int:
-    """Return the decimals that give the middle one of some standard deviations three digits."""
-    middle = sorted(deviations)[len(deviations) // 2]
-    return max(0, 2 - math.floor(math.log10(middle))) if middle > 0.0 else 0
-
-
-def _writer(means: Sequence[float], deviations: Sequence[float]) -> Callable[[float], str]:
-    decimals = _decimals(deviations)
-    if max(len(f"{value:.{decimals}f}") for value in (*means, *deviations)) <= _SHOWN_DIGITS:
-        return lambda value: f"{value:.{decimals}f}"
-    return lambda value: f"{value:.6g}"
 
 
 # Candidates
@@ -169,8 +155,8 @@ def _candidates(facts: Facts, width: int) -> list[Part]:
         ("structure", [row["structure"] for row in shown]),
         ("K", [str(row["n_components"]) for row in shown]),
         ("parameters", [f"{row['n_parameters']:,}" for row in shown]),
-        ("log-likelihood", [_fixed(row["log_likelihood"]) for row in shown]),
-        *((_CRITERIA[name], [_fixed(row[name]) for row in shown]) for name in names),
+        ("log-likelihood", [fixed(row["log_likelihood"]) for row in shown]),
+        *((_CRITERIA[name], [fixed(row[name]) for row in shown]) for name in names),
         ("", [_remark(row) for row in shown]),
     ]
     while len(columns) > _FEWEST_COLUMNS and needed(columns) > width:
@@ -217,16 +203,3 @@ def _lined_up(cells: list[str]) -> list[str]:
     """Give marks a column of their own where there are any."""
     marked = any(cell.endswith(("*", "~")) for cell in cells)
     return [cell if not marked or cell.endswith(("*", "~")) else f"{cell} " for cell in cells]
-
-
-# Numbers and tables
-
-
-def _fixed(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.2f}" if abs(value) < 1e9 else f"{value:.9g}"
-
-
-def _rows(value: float) -> str:
-    return f"{value:,.1f}" if value < 1e6 else f"{value:,.0f}"

@@ -1,0 +1,112 @@
+"""Rows on their way into a temporary Arrow file, so that what is costly to read is read once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from gaussmix.data.source import Chunk
+from gaussmix.data.table import ROWS_PER_READ
+from gaussmix.data.weights import pieces
+from gaussmix.errors import SourceError
+
+
+@final
+class Spool:
+    """A temporary Arrow IPC file of rows: written once from front to back, then read any number of times.
+
+    The file stands in the folder for temporary files, which `TMPDIR` chooses, and is removed with this object.
+
+    Parameters
+    ----------
+    description : str
+        Of where the rows come from, for messages.
+
+    Raises
+    ------
+    SourceError
+        When there is no room, or the folder is not writable.
+    """
+
+    def __init__(self, description: str) -> None:
+        self._description = description
+        try:
+            handle, name = tempfile.mkstemp(prefix="gaussmix-", suffix=".arrow")
+        except OSError as error:
+            raise self._refused(error) from error
+        os.close(handle)
+        self.path = Path(name)
+        self._writer: Any = None
+        self.remove = weakref.finalize(self, _remove, self.path)
+
+    def write(self, chunk: Chunk) -> None:
+        """Append rows."""
+        try:
+            for piece in pieces(chunk, ROWS_PER_READ):
+                batch = _batch(piece)
+                if self._writer is None:
+                    self._writer = _writer(self.path, batch.schema)
+                self._writer.write_batch(batch)
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def close(self) -> int:
+        """End the writing; return the size of the file in bytes."""
+        try:
+            self._writer.close()
+            return self.path.stat().st_size
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read all rows once, in order."""
+        import pyarrow as pa
+
+        # Not mapped into memory: the pages would count as this process's own.
+        with pa.OSFile(str(self.path)) as file, pa.ipc.open_file(file) as reader:
+            start = 0
+            for i in range(reader.num_record_batches):
+                chunk = _chunk(reader.get_batch(i), start)
+                yield chunk
+                start = chunk.stop
+
+    def _refused(self, error: OSError) -> SourceError:
+        return SourceError(
+            f"{self._description} has to be kept in a temporary file, since it is read many times, and that cannot be "
+            f"written ({error.strerror or error}). Set TMPDIR to a folder with more room, or write the rows to Parquet."
+        )
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def _writer(path: Path, schema: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.ipc.new_file(str(path), schema)
+
+
+def _batch(chunk: Chunk) -> Any:
+    """Return rows as one column of lists, which Arrow keeps as they lie in memory, and their weights."""
+    import pyarrow as pa
+
+    flat = pa.array(np.ascontiguousarray(chunk.x).ravel())
+    rows = pa.FixedSizeListArray.from_arrays(flat, chunk.x.shape[1])
+    weights = np.ones(len(chunk.x)) if chunk.weights is None else chunk.weights
+    return pa.record_batch([rows, pa.array(weights)], names=["rows", "weights"])
+
+
+def _chunk(batch: Any, start: int) -> Chunk:
+    rows = batch.column("rows")
+    x = rows.flatten().to_numpy().reshape(len(rows), rows.type.list_size)
+    weights = batch.column("weights").to_numpy()
+    return Chunk(x, None if (weights == 1.0).all() else weights, start)

@@ -1,0 +1,135 @@
+"""Groups of rows taken from a mixture, and what can be made of them: fewer, more, or others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gaussmix._linalg import Array
+from gaussmix.covariance import Moment
+from gaussmix.fitting.maximize import Model
+from gaussmix.fitting.method import Outcome
+from gaussmix.fitting.starts.kmeans import squared_distances
+from gaussmix.fitting.starts.start import Start
+
+_APART = 0.8  # standard deviations along its widest axis by which the halves of a component are moved
+_NARROW, _WIDE = 0.25, 1.75  # variances of the halves of a component that is cut into a core and a halo
+_PLANTED = 0.1  # variance of a group that is planted at a row, of the pooled one
+_PAIRS = 3
+"""Mergers that a round of moves tries: those of the components that are nearest to each other."""
+
+
+def groups_of(outcome: Outcome, model: Model) -> Start | None:
+    """Return the groups that a mixture makes of the rows; None where their full scatters were not kept."""
+    statistics = outcome.statistics
+    if statistics.moment is not Moment.FULL:
+        return None
+    return _groups(outcome, statistics.scatter().matrices(), model)
+
+
+def likely_groups(outcome: Outcome, model: Model) -> Start | None:
+    """Return the groups that a mixture makes of rows that are spread as it says."""
+    mass, mixture = outcome.statistics.mass, outcome.mixture
+    matrices = np.broadcast_to(mixture.spread.dense(), (len(mass), mixture.n_features, mixture.n_features))
+    return _groups(outcome, mass[:, None, None] * matrices, model)
+
+
+def _groups(outcome: Outcome, scatters: Array, model: Model) -> Start | None:
+    statistics, units = outcome.statistics, model.pilot.spreads
+    if not (statistics.mass > 0.0).all():
+        return None
+    return Start("neighbour", statistics.mass, statistics.means() / units, scatters / (units * units[:, None]))
+
+
+def moves(groups: Start, z: Array, rng: np.random.Generator) -> Iterator[Start]:
+    """Yield ways out of an optimum with as many groups: two made one, and another made elsewhere (Ueda et al. 2000).
+
+    The nearest pairs are merged. With each merger a group that is drawn by its mass times its spread is cut, once
+    across its widest axis and once into a core and a halo, and so is the widest group; and a small group is planted at
+    one of the rows `z`, drawn by its squared distance from the nearest mean (as in k-means++).
+    """
+    k = len(groups.mass)
+    if k < 2:
+        return
+    for first, second in nearest_pairs(groups)[:_PAIRS]:
+        merged = merge(groups, first, second)
+        badness = merged.mass * np.maximum(np.trace(merged.scatters, axis1=1, axis2=2), 0.0)
+        drawn = int(rng.choice(k - 1, p=badness / badness.sum())) if badness.sum() > 0.0 else 0
+        for component in {int(badness.argmax()), drawn}:
+            yield split(merged, component)
+            yield hollow(merged, component)
+        distances = squared_distances(z, merged.means).min(axis=1)
+        if distances.sum() > 0.0:
+            yield plant(merged, z[rng.choice(len(z), p=distances / distances.sum())])
+
+
+def split(groups: Start, component: int) -> Start:
+    """Return the groups with one of them cut in two along its widest axis."""
+    mass, scatter = groups.mass[component], groups.scatters[component]
+    values, vectors = np.linalg.eigh(scatter / mass)
+    step = _APART * np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
+    half = 0.5 * (scatter - mass * np.outer(step, step))
+    centre = groups.means[component]
+    return _halved("split", groups, component, (centre + step, centre - step), (half, half))
+
+
+def hollow(groups: Start, component: int) -> Start:
+    """Return the groups with one of them cut into a core and a halo about the same mean."""
+    half, centre = 0.5 * groups.scatters[component], groups.means[component]
+    return _halved("core and halo", groups, component, (centre, centre), (_NARROW * half, _WIDE * half))
+
+
+def plant(groups: Start, row: Array) -> Start:
+    """Return the groups with a small one more, about a row."""
+    total, k = groups.mass.sum(), len(groups.mass)
+    share = 1.0 / (2.0 * (k + 1))
+    mass = total * share
+    scatter = groups.scatters.sum(axis=0) * (share * _PLANTED)
+    return Start(
+        "planted",
+        np.append(groups.mass * (1.0 - share), mass),
+        np.concatenate([groups.means, row[None]]),
+        np.concatenate([groups.scatters * (1.0 - share), scatter[None]]),
+    )
+
+
+def _halved(
+    kind: str, groups: Start, component: int, means: tuple[Array, Array], scatters: tuple[Array, Array]
+) -> Start:
+    rest = np.arange(len(groups.mass)) != component
+    half = 0.5 * groups.mass[component]
+    return Start(
+        kind,
+        np.concatenate([groups.mass[rest], [half, half]]),
+        np.concatenate([groups.means[rest], means]),
+        np.concatenate([groups.scatters[rest], scatters]),
+    )
+
+
+def merge(groups: Start, first: int, second: int) -> Start:
+    """Return the groups with two of them made one."""
+    pair = [first, second]
+    mass = groups.mass[pair].sum()
+    mean = groups.mass[pair] @ groups.means[pair] / mass
+    gaps = groups.means[pair] - mean
+    scatter = groups.scatters[pair].sum(axis=0) + (gaps.T * groups.mass[pair]) @ gaps
+    rest = np.setdiff1d(np.arange(len(groups.mass)), pair)
+    return Start(
+        "merged",
+        np.append(groups.mass[rest], mass),
+        np.concatenate([groups.means[rest], mean[None]]),
+        np.concatenate([groups.scatters[rest], scatter[None]]),
+    )
+
+
+def nearest_pairs(groups: Start) -> list[tuple[int, int]]:
+    """Return all pairs of groups, those first whose means are nearest in the metric of the pooled covariance."""
+    pooled = groups.scatters.sum(axis=0) / groups.mass.sum()
+    values, vectors = np.linalg.eigh(pooled)
+    least = values[-1] * 1e-12 if values[-1] > 0.0 else 1.0  # groups of equal rows alone have no metric of their own
+    white = groups.means @ (vectors / np.sqrt(np.maximum(values, least)))
+    first, second = np.triu_indices(len(white), 1)
+    distances = np.square(white[first] - white[second]).sum(axis=1)
+    order = np.argsort(distances, kind="stable")
+    return list(zip(first[order].tolist(), second[order].tolist(), strict=True))

@@ -30,7 +30,7 @@ LEVELS = {
     "selection": 5,
     **dict.fromkeys(("plots", "interop"), 6),
     **dict.fromkeys(("reporting", "arguments", "checkpoints"), 7),
-    **dict.fromkeys(("api", "detection", "merging", "comparing", "inference", "foresight", "shards"), 8),
+    **dict.fromkeys(("api", "detection", "foresight", "shards", "merging", "comparing", "inference"), 8),
     "estimators": 9,
     **dict.fromkeys(("__init__", "precompile", "testing"), 10),
     **dict.fromkeys(("cli", "__main__"), 11),

@@ -15,7 +15,8 @@ from gaussmix._linalg import Array, Integers, read_only
 from gaussmix.arguments import mixture_of, source_for
 from gaussmix.data.source import Chunk, Source
 from gaussmix.engine.evaluator import group_entropies, map_scored
-from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.executors.choose import usual_engine
+from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.kernels.kernel import RowScores
 from gaussmix.errors import ParameterError
 from gaussmix.fitting.result import FitResult
@@ -111,7 +112,7 @@ class Merging:
         *,
         features: Sequence[str | int] | None = None,
         missing: Literal["error", "drop"] = "error",
-        engine: LocalEngine | None = None,
+        engine: Engine | None = None,
     ) -> ClusterAssignments:
         """Say of every row which cluster it most probably belongs to: the one whose components together claim most.
 
@@ -129,7 +130,7 @@ class Merging:
             return ClusterAssignments(np.where(scores.labels < 0, -1, shares.argmax(axis=1)), shares)
 
         source = source_for(self.mixture, data, None, features, missing)
-        parts = list(map_scored(self.mixture, source, engine or LocalEngine(), clusters))
+        parts = list(map_scored(self.mixture, source, engine or usual_engine(data), clusters))
         if not parts:
             return ClusterAssignments(np.empty(0, np.int64), np.empty((0, membership.shape[1])))
         return ClusterAssignments(*(np.concatenate(field) for field in zip(*parts, strict=True)))
@@ -147,7 +148,7 @@ def merge(
     features: Sequence[str | int] | None = None,
     missing: Literal["error", "drop"] = "error",
     seed: int = 0,
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> Merging:
     """Join the components of a mixture into clusters, two at a time, by the greatest fall in entropy.
 
@@ -184,11 +185,11 @@ def merge(
     if drawn:
         data = mixture.sample(_DRAWN, _validation.positive_integer(seed, "seed", least=0))
     source = source_for(mixture, data, weights, features, missing)
-    sequence, entropies, merged = _joined(mixture, source, engine or LocalEngine())
+    sequence, entropies, merged = _joined(mixture, source, engine or usual_engine(data))
     return Merging(mixture, sequence, entropies, merged, _bend(merged, entropies), drawn)
 
 
-def _joined(mixture: Mixture, source: Source, engine: LocalEngine) -> tuple[tuple[Groups, ...], Array, Array]:
+def _joined(mixture: Mixture, source: Source, engine: Engine) -> tuple[tuple[Groups, ...], Array, Array]:
     """Return groups, entropies (K,) and cumulated weights of merged rows (K,), for 1 to K clusters."""
     n = mixture.n_components
     groups: Groups = tuple((k,) for k in range(n))

@@ -183,20 +183,20 @@ def appraise_source(mixtures: Sequence[Mixture], source: Source, executor: Engin
     return executor.reduce(folds, source, source.n_rows)
 
 
-def expect_source(mixture: Mixture, moment: Moment, source: Source, executor: Engine) -> tuple[Statistics, Summary]:
-    """Return the statistics of all rows under `mixture`, about its means, and the rows' summary, by one read."""
-    pilot = Pilot(mixture.coordinates, np.sqrt(mixture.spread.variances().max(axis=0)))
-    plan = make_plan(mixture, pilot, moment, precision=0.0, anchored=True)
-    statistics, summary = executor.reduce([ExpectationFold(plan, choose()), SummaryFold(0, 1)], source, source.n_rows)
-    return statistics, summary
-
-
 def group_entropies(
     mixture: Mixture, source: Source, executor: Engine, membership: Array, pairs: Sequence[tuple[int, int]]
 ) -> GroupEntropies:
     """Return how uncertain all rows are between groups of components, and would be with some pairs joined."""
     fold = GroupEntropyFold(scoring_plan(mixture), choose(), mixture, membership, tuple(pairs))
     return executor.reduce([fold], source, source.n_rows)[0]
+
+
+def expect_source(mixture: Mixture, moment: Moment, source: Source, executor: Engine) -> tuple[Statistics, Summary]:
+    """Return the statistics of all rows under `mixture`, about its means, and the rows' summary, by one read."""
+    pilot = Pilot(mixture.coordinates, np.sqrt(mixture.spread.variances().max(axis=0)))
+    plan = make_plan(mixture, pilot, moment, precision=0.0, anchored=True)
+    statistics, summary = executor.reduce([ExpectationFold(plan, choose()), SummaryFold(0, 1)], source, source.n_rows)
+    return statistics, summary
 
 
 def scoring_plan(mixture: Mixture) -> Plan:

@@ -59,8 +59,8 @@ class GroupEntropyFold(Fold[Array, GroupEntropies]):
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of the entropies."""
-        return 8 * (2 * self.membership.shape[0] + 2 * len(self.pairs) + 2)
+        """Bytes of the sums."""
+        return 8 * (2 * self.membership.shape[1] + len(self.pairs))
 
     def segment(self, chunk: Chunk) -> Array:
         """Return the sums of one segment; rows of weight zero do not count."""

@@ -99,7 +99,7 @@ class BlockTotals(Fold[Array, Array]):
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of one segment's totals; a state holds those of every segment that it has seen."""
+        """Bytes of the totals of one segment at most."""
         return 8 * (MOST_SEGMENT // _BLOCK)
 
     def segment(self, chunk: Chunk) -> Array:
@@ -126,7 +126,7 @@ class Redrawn(Fold[Any, Any]):
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of the other fold's state."""
+        """As the other fold says."""
         return self.fold.state_bytes
 
     def segment(self, chunk: Chunk) -> Any:

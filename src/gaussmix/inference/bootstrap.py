@@ -13,7 +13,7 @@ from gaussmix import _validation
 from gaussmix._linalg import Array, read_only
 from gaussmix.arguments import mixture_of, open_ground, recipe_of, source_for
 from gaussmix.covariance.regularization import Regularization
-from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.executors.executor import Engine
 from gaussmix.errors import ConvergenceWarning, FitError, ParameterError
 from gaussmix.fitting.result import FitResult
 from gaussmix.inference.replicates import KINDS, Replicates
@@ -155,7 +155,7 @@ def bootstrap(
     tol: float = 1e-8,
     max_passes: int = 1000,
     regularization: Regularization | Literal["auto"] | None = "auto",
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> Bootstrap:
     """Refit a mixture to replicates of its data, to tell how sure its parameters are.
 

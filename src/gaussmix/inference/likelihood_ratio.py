@@ -16,7 +16,7 @@ from gaussmix._linalg import Array, read_only
 from gaussmix.arguments import family_of, open_ground, recipe_of
 from gaussmix.covariance import family
 from gaussmix.covariance.regularization import Regularization
-from gaussmix.engine.executors.local import LocalEngine
+from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.resampling import Drawn, generator
 from gaussmix.errors import ConvergenceWarning, ParameterError
 from gaussmix.fitting.candidate import Fitted, Recipe
@@ -93,7 +93,7 @@ def likelihood_ratio_test(
     tol: float = 1e-8,
     max_passes: int = 1000,
     regularization: Regularization | Literal["auto"] | None = "auto",
-    engine: LocalEngine | None = None,
+    engine: Engine | None = None,
 ) -> LikelihoodRatioTest:
     """Test K components against K + 1 by parametric bootstrap (McLachlan 1987, JRSS C 36).
 
@@ -152,7 +152,7 @@ class _Test:
     recipe: Recipe
     regularization: Regularization | Literal["auto"] | None
     seed: int
-    engine: LocalEngine | None
+    engine: Engine | None
 
     def begun(
         self, data: object, weights: object, features: Sequence[str | int] | None, missing: Literal["error", "drop"]

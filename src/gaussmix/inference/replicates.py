@@ -34,7 +34,8 @@ _USABLE = (Reason.CONVERGED, Reason.MAX_PASSES, Reason.PRECISION)
 class Replicates:
     """Replicates of the data of one fit, each refitted from the mixture that was found.
 
-    All of them are fitted in the coordinates and with the regularization of the data.
+    All of them are fitted in the coordinates and with the regularization of the data, in this process: lots belong to
+    blocks of rows, which partitions on a cluster would cut.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class Replicates:
     def _apart(self, sources: Sequence[Source], n_rows: int) -> list[Outcome | None]:
         """Fit every replicate by itself: small ones side by side, large ones one after the other by all threads."""
         evaluator, model = self.ground.evaluator, self._model(n_rows)
-        executor = evaluator.executor
+        executor = evaluator.executor.near
         engine = LocalEngine(threads=1) if model.small else executor
         # The sample of the summary is of the data, not of the replicate, and nothing here asks for one.
         summary = replace(evaluator.summary, rows_read=n_rows, n_rows=len(evaluator.summary.sample))
@@ -100,7 +101,7 @@ class Replicates:
         while conversation.asking:
             asking = list(conversation.asking.items())
             folds = [Redrawn(evaluator.fold(cast(Expectation, each)), lots[i]) for i, asked in asking for each in asked]
-            answers = evaluator.executor.reduce(folds, evaluator.source, evaluator.summary.rows_read)
+            answers = evaluator.executor.near.reduce(folds, evaluator.source, evaluator.summary.rows_read)
             for i, asked in asking:
                 mine, answers = answers[: len(asked)], answers[len(asked) :]
                 conversation.tell(i, mine)
@@ -118,7 +119,7 @@ class Replicates:
         if self.kind != "nonparametric":
             return np.empty(0)
         evaluator = self.ground.evaluator
-        return evaluator.executor.reduce([BlockTotals()], evaluator.source, evaluator.summary.rows_read)[0]
+        return evaluator.executor.near.reduce([BlockTotals()], evaluator.source, evaluator.summary.rows_read)[0]
 
 
 def _usable(outcome: Outcome | None, n_components: int) -> Mixture | None:

@@ -160,6 +160,7 @@ class _Grid:
         """Fit every candidate for which there are enough distinct rows."""
         few = _FIRST_STARTS if self._prune else None
         least, most = self._ground.candidates.recipe.effort.rounds
+        least += 0 if self._prune else 1  # all candidates are to be good, not the best alone
         contests = self._first_heats(few)
         for number in range(most):
             before = self._best(contests)

@@ -243,6 +243,7 @@ ROWS = [
     Case(
         "collinear, unregularized",
         constantly(with_column(lambda x: x[:, 0])),
+        # Whether the factor of a singular matrix fails, or its likelihood falls first, is for rounding to say.
         Model("covariance became singular|precision of float64", NO_BALLS),
         call={"regularization": None},
     ),

@@ -180,3 +180,16 @@ def test_the_command_line_says_what_is_wrong(x, mixture, tmp_path, capsys):
     assert main(["stats", paths["m.gmx"], paths["x.npy"]]) == 2
     code = "import sys; from gaussmix.cli.main import main; sys.exit(main(['stats', '--help']))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "penalty", [gm.ConjugatePrior(), gm.EigenvalueRatio(10.0)], ids=lambda each: type(each).__name__
+)
+def test_a_penalty_that_files_do_not_hold_is_never_replaced_by_another(penalty, x, tmp_path):
+    begun = gm.fit(x, 3, "VVV", max_passes=3, n_starts=1, regularization=penalty)
+    begun.save(tmp_path / "m.gmx")
+    statistics = gm.collect(tmp_path / "m.gmx", x)
+    for given_here in ("auto", penalty):
+        with pytest.raises(ParameterError, match=f"{type(penalty).__name__} needs more of the data"):
+            gm.update(tmp_path / "m.gmx", statistics, regularization=given_here)
+    assert gm.update(tmp_path / "m.gmx", statistics, regularization=None).mixture.n_components == 3

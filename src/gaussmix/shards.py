@@ -231,6 +231,8 @@ def update(
     ------
     StatisticsError
         When the statistics are of another model.
+    ParameterError
+        When the regularization, given or of the model's file, needs more than files hold: a prior, a ratio.
     FitError
         When a component has lost its rows, or a covariance has become singular.
     """
@@ -279,8 +281,14 @@ def _name(mixture: Mixture) -> str:
 def _penalty(regularization: object, found: PassStatistics) -> Regularization:
     if regularization is None:
         return Unregularized()
+    told = to_facts(regularization) if isinstance(regularization, Regularization) else found.regularization
+    if told and from_facts(told) is None:
+        raise ParameterError(
+            f"the regularization {told.get('kind')} needs more of the data than statistics in files hold; fit in one "
+            "process, or give regularization=None, PseudoObservations or AddedDiagonal"
+        )
     if isinstance(regularization, Regularization):
         return regularization
     if regularization != "auto":
         raise ParameterError(f'regularization={regularization!r}: expected "auto", None or a Regularization')
-    return from_facts(found.regularization) or usual_regularization(found.summary)
+    return from_facts(told) or usual_regularization(found.summary)

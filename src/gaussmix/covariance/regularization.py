@@ -223,17 +223,17 @@ class Unregularized(Regularization):
 
 
 def to_facts(regularization: Regularization) -> dict[str, Any]:
-    """Return a regularization in data units as JSON knows it; nothing of one that this module does not know."""
+    """Return a regularization in data units as JSON knows it; of one that this module does not know its kind alone."""
     if isinstance(regularization, PseudoObservations):
         variances = regularization.variances.tolist()
         return {"kind": "pseudo-observations", "strength": regularization.strength, "variances": variances}
     if isinstance(regularization, AddedDiagonal):
         return {"kind": "added diagonal", "variances": regularization.variances.tolist()}
-    return {"kind": "none"} if isinstance(regularization, Unregularized) else {}
+    return {"kind": "none" if isinstance(regularization, Unregularized) else type(regularization).__name__}
 
 
 def from_facts(facts: Mapping[str, Any]) -> Regularization | None:
-    """Return what `to_facts` wrote down, or None where it knew nothing."""
+    """Return what `to_facts` wrote down, or None where that is not enough to tell."""
     kind = facts.get("kind")
     if kind == "pseudo-observations":
         return PseudoObservations(float(facts["strength"]), np.array(facts["variances"], dtype=np.float64))

@@ -46,7 +46,7 @@ class Unit:
     """A function that is compiled by itself when it is first called, kept on disk, and known to others by its address.
 
     Numba compiles whatever a function calls into that function once more. What is called through an address is left
-    out of it: units take a third of the time that one function made of all of them would.
+    out of it: no unit is compiled again for another, and a fit compiles those alone that its structure needs.
 
     Parameters
     ----------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from gaussmix.engine.kernels.choose import compiled
 from gaussmix.engine.summary import Pilot, Summary
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
+
+if TYPE_CHECKING:
+    from gaussmix.engine.kernels.compiling import Unit
 
 MOST_WORK = 1 << 19
 """Rows times (D + 1)^2: beyond it BLAS is worth its calls."""
@@ -47,9 +51,9 @@ class Groups:
 
 
 @final
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Position:
-    """A mixture on its way, as compiled code has it: made into values only where somebody looks.
+    """A mixture on its way, as compiled code has it: made into values, once, where somebody looks.
 
     Parameters
     ----------
@@ -66,13 +70,15 @@ class Position:
     parameters: Parameters
     sums: Parameters | None = None
 
+    @cached_property
     def mixture(self) -> Mixture:
-        """Return the mixture."""
+        """The mixture."""
         weights, centres, factors = self.parameters
         return Mixture.within(self.coordinates, weights, centres, self.family.stored(factors), self.family.name)
 
+    @cached_property
     def statistics(self) -> Statistics:
-        """Return the statistics of all rows under the mixture; full moments about its means."""
+        """The statistics of all rows under the mixture; full moments about its means."""
         assert self.sums is not None
         totals, kish, (log_likelihood, magnitude, weight) = self.sums
         centres = self.parameters[1]
@@ -115,6 +121,32 @@ class Climb:
     tol: float = 0.0
     bar: float = -math.inf
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of components, and of features."""
+        start = self.start
+        centres = start.parameters[1] if isinstance(start, Position) else start.centres
+        return centres.shape[0], centres.shape[1]
+
+    @property
+    def from_groups(self) -> bool:
+        """Whether it begins with groups."""
+        return isinstance(self.start, Groups)
+
+    @property
+    def rule(self) -> tuple[bool, float, float]:
+        """As `engine.kernels.small.RULE` says."""
+        return self.accelerated, self.tol, self.bar
+
+    def run(self, rows: SmallRows) -> Climbed:
+        """Make the passes."""
+        from gaussmix.engine.kernels.small import climb
+
+        room = Room.empty((), *self.shape, self.passes)
+        room.begin(self.start)
+        ended = climb(*rows.units(self), rows.problem(self), self.rule, self.from_groups, *room)
+        return room.read(self, rows.coordinates, *ended)
+
 
 @final
 @dataclass(frozen=True, eq=False, slots=True)
@@ -143,6 +175,71 @@ class Climbed:
     following: Position | None
 
 
+@final
+class Room(NamedTuple):
+    """What compiled passes read and write: of one climb, or of several, stacked.
+
+    Parameters
+    ----------
+    mixture : tuple of arrays
+        Weights (K,), means (K, D), factors (K, D, D): where to begin, then where to go on.
+    evaluated : tuple of arrays
+        The same of the best mixture that was evaluated.
+    sums : tuple of arrays
+        As of a `Position`.
+    objectives : array (passes,)
+        At every pass.
+    """
+
+    mixture: Parameters
+    evaluated: Parameters
+    sums: Parameters
+    objectives: Array
+
+    @classmethod
+    def empty(cls, stacked: tuple[int, ...], n_components: int, n_features: int, passes: int) -> Self:
+        """Return room for as many climbs as `stacked` says, nothing in it yet."""
+        k, d = n_components, n_features
+        shapes = (*stacked, k), (*stacked, k, d), (*stacked, k, d, d)
+        totals = (*stacked, k, 1 + d + d * (d + 1) // 2)
+        return cls(
+            (np.empty(shapes[0]), np.empty(shapes[1]), np.empty(shapes[2])),
+            (np.empty(shapes[0]), np.empty(shapes[1]), np.empty(shapes[2])),
+            (np.empty(totals), np.empty(shapes[0]), np.empty((*stacked, 3))),
+            np.empty((*stacked, passes)),
+        )
+
+    def of(self, number: int) -> Room:
+        """Return the room of one of several climbs."""
+        mixture, evaluated, sums, objectives = self
+        return Room(
+            (mixture[0][number], mixture[1][number], mixture[2][number]),
+            (evaluated[0][number], evaluated[1][number], evaluated[2][number]),
+            (sums[0][number], sums[1][number], sums[2][number]),
+            objectives[number],
+        )
+
+    def begin(self, start: Position | Mixture | Groups) -> None:
+        """Write down where a climb begins: weights, means and factors; of groups masses, means and scatters."""
+        weights, centres, factors = self.mixture
+        if isinstance(start, Groups):
+            weights[:], centres[:], factors[:] = start.scatter.mass, start.centres, start.scatter.matrices()
+        elif isinstance(start, Position):
+            weights[:], centres[:], factors[:] = start.parameters
+        else:
+            weights[:], centres[:], factors[:] = start.weights, start.centres, start.spread.triangles()
+
+    def read(self, request: Climb, coordinates: Coordinates, made: int, ending: int, remaining: float) -> Climbed:
+        """Return what a climb has written down."""
+        from gaussmix.engine.kernels.small import FELL, GOING, SETTLED
+
+        if made == 0:
+            return Climbed([], remaining, False, None, None)
+        last = Position(coordinates, request.family, self.evaluated, None if ending == FELL else self.sums)
+        following = Position(coordinates, request.family, self.mixture) if ending == GOING else None
+        return Climbed(self.objectives[:made].tolist(), remaining, ending == SETTLED, last, following)
+
+
 def can_climb(regularization: Regularization, summary: Summary) -> bool:
     """Whether a problem is small enough, and of a kind, for compiled passes."""
     n_features = summary.means.shape[0]
@@ -167,45 +264,24 @@ class SmallRows:
         self.weights = np.concatenate(weights)
         self.total = float(self.weights.sum())
 
-    def answer(self, request: Climb) -> Climbed:
-        """Make the passes."""
-        from gaussmix.engine.kernels.small import FELL, GOING, SETTLED, climb
+    def units(self, request: Climb) -> tuple[Unit, Unit]:
+        """Return the compiled E-step, and the M-step of the request's family."""
         from gaussmix.engine.kernels.small_expectation import expectation
         from gaussmix.engine.kernels.small_families import estimate
 
-        family = request.family
-        letters = _CODES[family.volume], _CODES[family.shape], _CODES[family.orientation]
-        mixture = _parameters(request.start)
-        n_components, n_features = mixture[1].shape
-        evaluated = np.empty_like(mixture[0]), np.empty_like(mixture[1]), np.empty_like(mixture[2])
-        width = 1 + n_features + n_features * (n_features + 1) // 2
-        sums = np.empty((n_components, width)), np.empty(n_components), np.empty(3)
-        objectives = np.empty(request.passes)
-        strength, reference = _pseudo_observations(request.regularization, n_features)
-        made, ending, remaining = climb(
-            *(expectation, estimate(*letters[1:])),
-            *(self.rows, self.weights, self.spreads, letters),
-            *(strength, reference, self.coordinates.log_jacobian, max(strength, LEAST_MASS * self.total)),
-            *(isinstance(request.start, Groups), request.accelerated, request.tol, request.bar),
-            *(mixture, evaluated, sums, objectives),
-        )
-        if made == 0:
-            return Climbed([], remaining, False, None, None)
-        last = Position(self.coordinates, family, evaluated, None if ending == FELL else sums)
-        following = Position(self.coordinates, family, mixture) if ending == GOING else None
-        return Climbed(objectives[:made].tolist(), remaining, ending == SETTLED, last, following)
+        return expectation, estimate(*_letters(request.family)[1:])
+
+    def problem(self, request: Climb) -> tuple[Any, ...]:
+        """Return the rows and what is fitted to them, as `engine.kernels.small.PROBLEM` says."""
+        strength, reference = _pseudo_observations(request.regularization, len(self.spreads))
+        least_mass = max(strength, LEAST_MASS * self.total)
+        letters = _letters(request.family)
+        place = self.coordinates.log_jacobian
+        return self.rows, self.weights, self.spreads, letters, strength, reference, place, least_mass
 
 
-def _parameters(start: Position | Mixture | Groups) -> Parameters:
-    """Copies for compiled code to write to: weights, means and factors; of groups masses, means and scatters."""
-    if isinstance(start, Groups):
-        return start.scatter.mass.copy(), start.centres.copy(), start.scatter.matrices().copy()
-    if isinstance(start, Position):
-        weights, centres, factors = start.parameters
-        return weights.copy(), centres.copy(), factors.copy()
-    factors = start.spread.triangles()
-    shape = (start.n_components, *factors.shape[1:])
-    return start.weights.copy(), start.centres.copy(), np.broadcast_to(factors, shape).copy()
+def _letters(family: Family) -> tuple[int, int, int]:
+    return _CODES[family.volume], _CODES[family.shape], _CODES[family.orientation]
 
 
 def _pseudo_observations(regularization: Regularization, n_features: int) -> tuple[float, Array]:

@@ -20,6 +20,7 @@ from gaussmix.engine.fold import MOST_SEGMENT, Fold
 from gaussmix.engine.kernels.choose import choose
 from gaussmix.engine.merging import GroupEntropies, GroupEntropyFold
 from gaussmix.engine.plan import Form, Plan, make_plan
+from gaussmix.engine.race import Race, Raced
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
 from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
 from gaussmix.mixture import Mixture
@@ -36,7 +37,7 @@ class Appraise:
     mixture: Mixture
 
 
-Request = Expectation | Climb | Appraise
+Request = Expectation | Climb | Race | Appraise
 
 
 def is_sampled(request: Request) -> bool:
@@ -98,12 +99,13 @@ class Evaluator:
     def answer(self, requests: Sequence[Request]) -> list[Any]:
         """Read the source (or its sample) once; return every request's answer.
 
-        That is `Statistics` for an `Expectation`, `Climbed` for a `Climb`, an `Appraisal` for an `Appraise`.
+        That is `Statistics` for an `Expectation`, `Climbed` for a `Climb`, `Raced` for a `Race`, an `Appraisal` for
+        an `Appraise`.
         """
         if self.sample is not self and all(is_sampled(request) for request in requests):
             return self.sample.answer(requests)
-        climbs = [i for i, request in enumerate(requests) if isinstance(request, Climb)]
-        others = [i for i, request in enumerate(requests) if not isinstance(request, Climb)]
+        climbs = [i for i, request in enumerate(requests) if isinstance(request, Climb | Race)]
+        others = [i for i, request in enumerate(requests) if not isinstance(request, Climb | Race)]
         answers: list[Any] = [None] * len(requests)
         for i, answer in zip(climbs, self._climb([requests[i] for i in climbs]), strict=True):
             answers[i] = answer
@@ -120,11 +122,11 @@ class Evaluator:
         assert plan.moment is not Moment.POOLED or plan.form is Form.ANCHORED
         return ExpectationFold(plan, choose(), request.assignment)
 
-    def _climb(self, requests: Sequence[Any]) -> list[Climbed]:
+    def _climb(self, requests: Sequence[Any]) -> list[Climbed | Raced]:
         """Make compiled passes, side by side where there are many."""
         for each in {request.per_feature for request in requests} - self._rows.keys():
             self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each])
-        return self.executor.near.each(lambda request: self._rows[request.per_feature].answer(request), requests)
+        return self.executor.near.each(lambda request: request.run(self._rows[request.per_feature]), requests)
 
     def _read(self, requests: Sequence[Any]) -> list[Any]:
         if not requests:

@@ -36,12 +36,15 @@ class Algorithm:
         On from where that has led.
     by_likelihood : bool
         Whether its objective is the (penalised) log-likelihood, so that it tells how far a criterion can come.
+    compiled : bool
+        Whether it is the one that compiled races run.
     """
 
     name: str
     explore: Climber
     finish: Climber
     by_likelihood: bool = True
+    compiled: bool = False
 
     @property
     def finishing(self) -> Algorithm:
@@ -51,7 +54,7 @@ class Algorithm:
 
 _ACCELERATED = partial(em, accelerated=True)
 
-EM = Algorithm("em", _ACCELERATED, _ACCELERATED)
+EM = Algorithm("em", _ACCELERATED, _ACCELERATED, compiled=True)
 
 
 def algorithm(name: str, seed: int, max_passes: int) -> Algorithm:

@@ -13,7 +13,9 @@ from gaussmix.covariance import Family
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.engine.climb import can_climb
 from gaussmix.engine.evaluator import Appraise, Evaluator
+from gaussmix.engine.race import most_raced
 from gaussmix.engine.scoring import Appraisal
+from gaussmix.engine.summary import Summary
 from gaussmix.fitting.algorithm import EM, Algorithm
 from gaussmix.fitting.degeneracy import LARGEST_SHARE, Degeneracy, find_degenerate
 from gaussmix.fitting.effort import EFFORTS, Effort
@@ -190,7 +192,7 @@ class Candidates:
         evaluator = self.evaluator
         pilot = evaluator.pilots[family.axis_equivariant]
         scaled = self.regularization.settled(family, pilot.coordinates)
-        return Model(family, scaled, pilot, self.recipe.rule.tol / 10.0, small=can_climb(scaled, evaluator.summary))
+        return _sized(Model(family, scaled, pilot, self.recipe.rule.tol / 10.0), evaluator.summary)
 
     def entered(self, family: Family, n_components: int, first: int = 0, last: int | None = None) -> Contest:
         """Return a candidate's starts, from the `first` to before the `last`, none of them run yet."""
@@ -209,7 +211,7 @@ class Candidates:
         bar = bar if contest.leader is None else max(bar, contest.leader.objective)
         rule = StoppingRule(max(_HEAT_TOL, rule.tol), min(_HEAT_PASSES, rule.max_passes), bar)
         if contest.sampled:
-            model = replace(model, sampled=True, small=can_climb(model.regularization, self.evaluator.sample.summary))
+            model = _sized(replace(model, sampled=True), self.evaluator.sample.summary)
         fresh = [runner for runner in contest.field if runner.outcome is None]
         ran = [runner for runner in contest.field if runner.outcome is not None]
         field = yield from race(fresh, model, rule, self._reseed(model), algorithm=self.recipe.algorithm)
@@ -310,6 +312,12 @@ class Candidates:
             climb = self.recipe.algorithm.finish
             (end,) = yield from together([climb(outcome, model, rule, self._reseed(model))])
             field[field.index(best)] = replace(best, outcome=end or outcome.ended(Reason.INTERRUPTED), finished=True)
+
+
+def _sized(model: Model, summary: Summary) -> Model:
+    """Return the model with what the size of the rows allows."""
+    small = can_climb(model.regularization, summary)
+    return replace(model, small=small, most_raced=most_raced(summary) if small else 0)
 
 
 def _finalists(field: Sequence[Runner], bar: float) -> list[Runner]:

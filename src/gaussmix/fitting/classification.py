@@ -14,11 +14,10 @@ from gaussmix.engine.evaluator import Request
 from gaussmix.fitting.degeneracy import find_degenerate
 from gaussmix.fitting.em import Reseed, em, improve
 from gaussmix.fitting.maximize import Collapsed, Died, Model
-from gaussmix.fitting.method import Method, Outcome
+from gaussmix.fitting.method import Evaluated, Method, Outcome
 from gaussmix.fitting.starts.start import Start
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
 from gaussmix.mixture import Mixture
-from gaussmix.statistics import Statistics
 
 PASSES_BY_LOT = 100
 """Passes of a start with drawn labels before EM goes on from the best mixture that they met."""
@@ -82,7 +81,7 @@ def sem(
     try:
         yield from walk.wander(start, min(PASSES_BY_LOT, max_passes // 2), seed)
         rest = replace(rule, max_passes=min(rule.max_passes, max_passes - len(walk.trace)))
-        end = yield from em(start if walk.best is None else walk.best[0], model, rest, reseed)
+        end = yield from em(start if walk.best is None else walk.best.mixture, model, rest, reseed)
     except Stop as stop:
         return walk.outcome(stop.reason)
     segments = (0, *(len(walk.trace) + position for position in end.segments)) if walk.trace else end.segments
@@ -96,7 +95,7 @@ class _Walk:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._objective = -math.inf
-        self.best: tuple[Mixture, Statistics] | None = None
+        self.best: Evaluated | None = None
         self.trace: list[float] = []
 
     def wander(
@@ -111,14 +110,13 @@ class _Walk:
             try:
                 here = yield from self._step(here, Sampled(seed, number))
             except (Collapsed, Died):
-                here = here if self.best is None else self.best[0]
+                here = here if self.best is None else self.best.mixture
 
     def outcome(self, reason: Reason) -> Outcome:
         """Return the best mixture met; raise `Stop` where there is none yet."""
         if self.best is None:
             raise Stop(reason)
-        mixture, statistics = self.best
-        return Outcome(mixture, statistics, self._objective, reason, tuple(self.trace), (0,), math.inf)
+        return Outcome(self.best, self._objective, reason, tuple(self.trace), (0,), math.inf)
 
     def _mixture(self, start: Start | Mixture | Outcome) -> Mixture:
         if isinstance(start, Start):
@@ -134,7 +132,7 @@ class _Walk:
         objective = model.objective(statistics, here)
         self.trace.append(objective)
         if objective > self._objective:
-            self.best, self._objective = (here, statistics), objective
+            self.best, self._objective = Evaluated(here, statistics), objective
         following = yield from improve(request, statistics, model)
         mass, kish = statistics.mass, statistics.kish_rows
         thin = find_degenerate(following, model.structure, model.regularization, mass, kish)

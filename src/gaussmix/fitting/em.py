@@ -16,7 +16,7 @@ from gaussmix.engine.evaluator import Request
 from gaussmix.engine.expectation import Expectation
 from gaussmix.fitting.acceleration import Leaps, slow
 from gaussmix.fitting.maximize import Collapsed, Died, Model
-from gaussmix.fitting.method import Method, Outcome
+from gaussmix.fitting.method import Evaluated, Method, Outcome
 from gaussmix.fitting.starts.start import Start
 from gaussmix.fitting.stopping import Reason, Settling, Stop, StoppingRule, rounding_noise
 from gaussmix.mixture import Mixture
@@ -37,6 +37,7 @@ def em(
     reseed: Reseed | None = None,
     *,
     accelerated: bool = False,
+    climbed: Climbed | None = None,
 ) -> Method[Outcome]:
     """Climb from `start` until the rule is met (Dempster, Laird & Rubin 1977).
 
@@ -52,6 +53,8 @@ def em(
         What to do with dead components; without it they are dropped.
     accelerated : bool
         Whether to leap where EM is slow (`fitting.acceleration`); every trial counts as a pass.
+    climbed : Climbed, optional
+        The first passes, where they have been made already.
 
     Returns
     -------
@@ -63,8 +66,8 @@ def em(
     while True:
         try:
             if known is None and run.small:
-                (climbed,) = yield [run.climb()]
-                known = run.follow(climbed)
+                (made,) = [climbed] if climbed is not None else (yield [run.climb()])
+                known, climbed = run.follow(made), None
             else:
                 if known is None:
                     (known,) = yield [model.expectation(run.mixture())]
@@ -82,6 +85,17 @@ def em(
             known = None
             if not run.bury(died.components, reseed):
                 return run.outcome(Reason.COLLAPSED)
+
+
+def concluded(climbed: Climbed, rule: StoppingRule) -> Outcome | None:
+    """Return the outcome of compiled passes from a start, where these were enough; `em` goes on from others."""
+    last = climbed.last
+    if last is None or last.sums is None:
+        return None
+    trace = tuple(climbed.objectives)
+    left = climbed.remaining * float(last.sums[2][2])
+    reason = rule.verdict(trace[-1], left, climbed.settled, len(trace))
+    return None if reason is None else Outcome(last, trace[-1], reason, trace, (0,), climbed.remaining)
 
 
 def improve(
@@ -123,7 +137,7 @@ class _Run:
         self._leaps = Leaps(model.pilot.spreads) if accelerated and model.regularization.monotone else None
         self._leaping = False
         self._settling = Settling(rule)
-        self._best: Position | tuple[Mixture, Statistics] | None = None
+        self._best: Position | Evaluated | None = None
         self._objective = -math.inf
         self._rounding = 0.0
         self._remaining = math.inf
@@ -135,7 +149,7 @@ class _Run:
         self.reason: Reason | None = None
         if isinstance(start, Outcome):
             # The last pass of the earlier run is seen again, as the first of this one.
-            self.here = start.mixture
+            self.here = start.found if isinstance(start.found, Position) else start.mixture
             self._dropped = start.reason is Reason.DROPPED
             self._trace, self._segments = list(start.trace[:-1]), list(start.segments)
         elif isinstance(start, Start):
@@ -153,7 +167,7 @@ class _Run:
         if isinstance(self.here, Groups):
             self.here = self._model.fitted(self.here.scatter, self.here.centres, None)
         elif isinstance(self.here, Position):
-            self.here = self.here.mixture()
+            self.here = self.here.mixture
         return self.here
 
     def see(self, statistics: Statistics) -> Statistics:
@@ -168,7 +182,7 @@ class _Run:
         if self._fell(objective, statistics):
             self.reason = Reason.PRECISION
             return statistics
-        self._best, self._rounding = (mixture, statistics), statistics.rounding
+        self._best, self._rounding = Evaluated(mixture, statistics), statistics.rounding
         weight, settled = statistics.weight, False
         if self._leaping:
             self._settling.leapt(objective / weight)
@@ -188,16 +202,16 @@ class _Run:
         if self._leaps is None or (stretched := self._leaps.stretch()) is None:
             return False
         settling, best = self._settling, self._best
-        assert isinstance(best, tuple)
+        assert best is not None
         settling.stretched(stretched)
         wanted = self._leaps.doubtful if settling.calm else slow(settling.gain, settling.remaining, self._rule.tol)
         ahead = self._leaps.leap(stretched) if wanted else None
-        self._leaps.begin(best[1])
+        self._leaps.begin(best.statistics)
         if ahead is None:
             self._leaps.doubtful = self._leaps.doubtful and not wanted
             return False
         try:
-            self.here = self._model.maximize(ahead, best[0].spread)
+            self.here = self._model.maximize(ahead, best.mixture.spread)
         except (Collapsed, Died):
             self._leaps.doubtful = False
             return False
@@ -208,8 +222,8 @@ class _Run:
     def _take_back(self) -> Statistics:
         """Go on from where a failed leap began."""
         assert self._leaps is not None
-        assert isinstance(self._best, tuple)
-        self.here, statistics = self._best
+        assert self._best is not None
+        self.here, statistics = self._best.mixture, self._best.statistics
         self._leaping = False
         self._leaps.failed()
         self._leaps.begin(statistics)
@@ -230,7 +244,7 @@ class _Run:
         # Where one M-step is too much for compiled code, others will be: the general code goes on.
         self.small = following is not None
         self.here = following or last
-        return None if self.small else last.statistics()
+        return None if self.small else last.statistics
 
     def bury(self, dead: NDArray[np.int64], reseed: Reseed | None) -> bool:
         """Give dead components new rows a few times, then leave them out; either begins a new segment."""
@@ -258,20 +272,14 @@ class _Run:
             raise Stop(reason)
         if self._dropped and reason in (Reason.CONVERGED, Reason.MAX_PASSES):
             reason = Reason.DROPPED
-        mixture, statistics = (best.mixture(), best.statistics()) if isinstance(best, Position) else best
         trace, segments = tuple(self._trace), tuple(self._segments)
-        return Outcome(mixture, statistics, self._objective, reason, trace, segments, self._remaining)
+        return Outcome(best, self._objective, reason, trace, segments, self._remaining)
 
     def _count(self, objectives: list[float], settled: bool, remaining: float, weight: float) -> None:
         """Take in the objectives of the latest passes, and what is left to gain after them, per unit of weight."""
         self._trace += objectives
         self._objective, self._remaining = objectives[-1], remaining
-        if self._rule.hopeless(self._objective, remaining * weight):
-            self.reason = Reason.OUTRUN
-        elif settled and math.isfinite(self._objective):
-            self.reason = Reason.CONVERGED
-        elif len(self._trace) >= self._rule.max_passes:
-            self.reason = Reason.MAX_PASSES
+        self.reason = self._rule.verdict(self._objective, remaining * weight, settled, len(self._trace))
 
     def _fell(self, objective: float, statistics: Statistics) -> bool:
         """Whether the objective fell by more than rounding explains (or is not a number at all)."""

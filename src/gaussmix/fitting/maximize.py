@@ -54,6 +54,8 @@ class Model:
         Whether it is fitted to the row sample instead of all rows.
     small : bool
         Whether several passes may be asked for at once.
+    most_raced : int
+        Up to so many components, so may be the passes of several starts.
     assignment : Assignment
         How rows are shared out.
     """
@@ -64,6 +66,7 @@ class Model:
     precision: float
     sampled: bool = False
     small: bool = False
+    most_raced: int = 0
     assignment: Assignment = SOFT
 
     def expectation(

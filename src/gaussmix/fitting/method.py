@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, final
 
+from gaussmix.engine.climb import Position
 from gaussmix.engine.evaluator import Request
 from gaussmix.fitting.stopping import Reason, Stop
 from gaussmix.mixture import Mixture
@@ -19,15 +20,30 @@ Method = Generator[Sequence[Request], list[Any], Ending]
 
 @final
 @dataclass(frozen=True, eq=False)
+class Evaluated:
+    """A mixture and the statistics of all rows under it.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        In the coordinates of the fit.
+    statistics : Statistics
+        That belong to it.
+    """
+
+    mixture: Mixture
+    statistics: Statistics
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """How a method ended.
 
     Parameters
     ----------
-    mixture : Mixture
-        The best it found, in the coordinates of the fit.
-    statistics : Statistics
-        Of all rows under that mixture.
+    found : Evaluated or Position
+        The best mixture, with its statistics; most outcomes are of starts that lose, which nobody looks at.
     objective : float
         Log-likelihood minus the regularization's penalty, of that mixture.
     reason : Reason
@@ -40,13 +56,22 @@ class Outcome:
         Estimate of what more passes would have gained, per unit of weight.
     """
 
-    mixture: Mixture
-    statistics: Statistics
+    found: Evaluated | Position
     objective: float
     reason: Reason
     trace: tuple[float, ...]
     segments: tuple[int, ...]
     remaining: float
+
+    @property
+    def mixture(self) -> Mixture:
+        """The best mixture, in the coordinates of the fit."""
+        return self.found.mixture
+
+    @property
+    def statistics(self) -> Statistics:
+        """The statistics of all rows under it."""
+        return self.found.statistics
 
     @property
     def passes(self) -> int:
@@ -60,7 +85,7 @@ class Outcome:
     def in_order(self) -> Outcome:
         """Return the same outcome with the components by weight."""
         order = self.mixture.order()
-        return replace(self, mixture=self.mixture.take(order), statistics=self.statistics.take(order))
+        return replace(self, found=Evaluated(self.mixture.take(order), self.statistics.take(order)))
 
 
 @final

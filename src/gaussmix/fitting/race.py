@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
+from gaussmix.engine.climb import Groups
+from gaussmix.engine.race import Race
 from gaussmix.fitting.algorithm import EM, Algorithm
-from gaussmix.fitting.em import Reseed
+from gaussmix.fitting.em import Reseed, concluded, em
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
 from gaussmix.fitting.starts.start import Start
-from gaussmix.fitting.stopping import Reason, StoppingRule
+from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
 from gaussmix.mixture import Mixture
 
 _HEAT_PASSES = 8
@@ -63,8 +66,22 @@ def race(
         All of them, in the order given, with how they ended; those that others outran say so.
     """
     heat = replace(rule, max_passes=min(_HEAT_PASSES, rule.max_passes))
+    if algorithm.compiled and not final and rule.max_passes > heat.max_passes and _can_be_raced(runners, model):
+        return (yield from _compiled_race(runners, model, heat, rule, reseed))
     first = yield from together([algorithm.explore(runner.start, model, heat, reseed) for runner in runners])
     field = [replace(r, outcome=outcome, finished=final) for r, outcome in zip(runners, first, strict=True)]
+    return (yield from _second_heat(field, model, heat, rule, reseed, algorithm))
+
+
+def _second_heat(
+    field: list[Runner],
+    model: Model,
+    heat: StoppingRule,
+    rule: StoppingRule,
+    reseed: Reseed | None,
+    algorithm: Algorithm,
+) -> Method[list[Runner]]:
+    """Run the best of the first heat, and the favourites, until the rule is met."""
     going = [i for i, runner in enumerate(field) if _unfinished(runner.outcome)]
     going.sort(key=lambda i: -_objective(field[i].outcome))
     chosen = {i for place, i in enumerate(going) if place < _SURVIVING or field[i].favourite}
@@ -77,6 +94,48 @@ def race(
         for i in set(going) - chosen:
             field[i] = _outrun(field[i])
     return field
+
+
+def _can_be_raced(runners: Sequence[Runner], model: Model) -> bool:
+    """Whether compiled code can run these starts in one go."""
+    return bool(runners) and model.small and all(_n_components(r.start) <= model.most_raced for r in runners)
+
+
+def _n_components(start: Start | Mixture | Outcome) -> float:
+    """Return the components of a start; of an outcome, which has passes behind it, more than any."""
+    if isinstance(start, Outcome):
+        return math.inf
+    return len(start.mass) if isinstance(start, Start) else start.n_components
+
+
+def _position(start: Start | Mixture | Outcome, model: Model) -> Mixture | Groups:
+    assert not isinstance(start, Outcome)
+    return start.groups(model) if isinstance(start, Start) else start.expressed_in(model.pilot.coordinates)
+
+
+def _compiled_race(
+    runners: Sequence[Runner], model: Model, heat: StoppingRule, rule: StoppingRule, reseed: Reseed | None
+) -> Method[list[Runner]]:
+    """Race in one request, as far as compiled code can."""
+    starts = [_position(runner.start, model) for runner in runners]
+    lanes = [model.climb(start, rule.max_passes, rule, accelerated=True) for start in starts]
+    try:
+        (raced,) = yield [Race(lanes, [runner.favourite for runner in runners], heat.max_passes, _SURVIVING)]
+    except Stop:
+        return list(runners)
+    survived = [False] * len(runners) if raced.survived is None else raced.survived
+    field = list(runners)
+    rest: dict[int, Method[Outcome]] = {}
+    for i, climbed in enumerate(raced.climbed):
+        mine = rule if survived[i] else heat
+        field[i] = replace(runners[i], outcome=concluded(climbed, mine))
+        if field[i].outcome is None:
+            rest[i] = em(runners[i].start, model, mine, reseed, accelerated=True, climbed=climbed)
+    for i, outcome in zip(rest, (yield from together(list(rest.values()))), strict=True):
+        field[i] = replace(runners[i], outcome=outcome)
+    if raced.survived is None:
+        return (yield from _second_heat(field, model, heat, rule, reseed, EM))
+    return [r if survived[i] or not _unfinished(r.outcome) else _outrun(r) for i, r in enumerate(field)]
 
 
 def winner(runners: Sequence[Runner], spurious: Callable[[Outcome], bool]) -> Runner | None:

@@ -70,6 +70,14 @@ class StoppingRule:
         """Whether an objective with so much left to gain, both in total, will not reach the bar."""
         return objective + _BENEFIT_OF_DOUBT * remaining < self.bar
 
+    def verdict(self, objective: float, remaining: float, settled: bool, passes: int) -> Reason | None:
+        """Return why to stop after so many passes, or None; the gain that remains is in total."""
+        if self.hopeless(objective, remaining):
+            return Reason.OUTRUN
+        if settled and math.isfinite(objective):
+            return Reason.CONVERGED
+        return Reason.MAX_PASSES if passes >= self.max_passes else None
+
 
 @final
 class Settling:

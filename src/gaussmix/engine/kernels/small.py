@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import float64, int64, types
+from numba import boolean, float64, int64, types
 
 from gaussmix._linalg import Array
 from gaussmix.engine.kernels import small_expectation, small_families
@@ -22,6 +22,7 @@ from gaussmix.engine.kernels.small_leaps import (
 from gaussmix.engine.kernels.small_matrices import fill_identity, invert
 
 Parameters = tuple[Array, Array, Array]
+Problem = tuple[Array, Array, Array, tuple[int, int, int], float, Array, float, float]
 Model = tuple[tuple[int, int, int], float, Array, float]
 """Letters, strength and reference of the pseudo-observations, least mass."""
 
@@ -32,13 +33,24 @@ _MONOTONE = 1e-12
 GOING, UNABLE, FELL, SETTLED = 0, 1, 2, 3
 """How a climb ended: it may go on; its last M-step needs the general code; the objective fell; its rule is met."""
 
+PROBLEM = types.Tuple(
+    (
+        *(float64[:, ::1], float64[::1], float64[::1], types.UniTuple(int64, 3)),
+        *(float64, float64[::1], float64, float64),
+    )
+)
+"""Transposed rows (D, rows), their weights (rows,), the features' standard deviations (D,) by which leaps are measured;
+codes of the family's letters; strength and reference (D,) of the pseudo-observations, or a strength of 0; logarithm of
+the coordinates' Jacobian; the mass of which a component has died."""
+RULE = types.Tuple((boolean, float64, float64))
+"""Whether to leap where EM is slow; `tol` and `bar` of `fitting.stopping`: once that rule is met, or cannot be, no more
+passes are made."""
+
 _MIXTURE = types.Tuple((float64[::1], float64[:, ::1], float64[:, :, ::1]))
 _SUMS = types.Tuple((float64[:, ::1], float64[::1], float64[::1]))
-_SIGNATURE = types.Tuple((int64, int64, float64))(
+SIGNATURE = types.Tuple((int64, int64, float64))(
     *(types.FunctionType(small_expectation.SIGNATURE), types.FunctionType(small_families.SIGNATURE)),
-    *(float64[:, ::1], float64[::1], float64[::1], types.UniTuple(int64, 3)),
-    *(float64, float64[::1], float64, float64),
-    *(types.boolean, types.boolean, float64, float64),
+    *(PROBLEM, RULE, boolean),
     *(_MIXTURE, _MIXTURE, _SUMS, float64[::1]),
 )
 
@@ -46,18 +58,9 @@ _SIGNATURE = types.Tuple((int64, int64, float64))(
 def _climb(
     expectation: Unit,
     estimate: Unit,
-    rows: Array,
-    row_weights: Array,
-    spreads: Array,
-    letters: tuple[int, int, int],
-    strength: float,
-    reference: Array,
-    log_jacobian: float,
-    least_mass: float,
+    problem: Problem,
+    rule: tuple[bool, float, float],
     from_groups: bool,
-    accelerated: bool,
-    tol: float,
-    bar: float,
     mixture: Parameters,
     evaluated: Parameters,
     sums: Parameters,
@@ -71,26 +74,10 @@ def _climb(
     ----------
     expectation, estimate : Unit
         The E-step, and the M-step of the family's letters.
-    rows : array (D, rows)
-        Transposed, in the fit's coordinates.
-    row_weights : array (rows,)
-        Row weights.
-    spreads : array (D,)
-        The features' standard deviations, by which leaps are measured.
-    letters : tuple of int
-        Codes of the family's letters.
-    strength, reference : float, array (D,)
-        Pseudo-observations, or a strength of 0.
-    log_jacobian : float
-        Of the coordinates.
-    least_mass : float
-        A component not heavier than this has died.
+    problem, rule : tuple
+        As `PROBLEM` and `RULE` say.
     from_groups : bool
         Whether `mixture` begins as masses, means and scatters of groups, of which to make a mixture first.
-    accelerated : bool
-        Whether to leap where EM is slow.
-    tol, bar : float
-        Of the rule of `fitting.stopping`: once it is met, or cannot be, no more passes are made.
     mixture : tuple of arrays
         Weights (K,), means (K, D), factors (K, D, D): where to begin; overwritten by where to go on.
     evaluated : tuple of arrays
@@ -100,6 +87,8 @@ def _climb(
     objectives : array (passes,)
         Overwritten by the penalised log-likelihood at every pass; of the best mixture where a leap failed.
     """
+    rows, row_weights, spreads, letters, strength, reference, log_jacobian, least_mass = problem
+    accelerated, tol, bar = rule
     n_components, n_features = mixture[1].shape
     model = letters, strength, reference, least_mass
     work = (
@@ -142,7 +131,7 @@ def _climb(
     return objectives.shape[0], GOING, course.remaining
 
 
-climb = Unit(_climb, _SIGNATURE)
+climb = Unit(_climb, SIGNATURE)
 
 
 @inner

@@ -1,0 +1,130 @@
+"""A race of many starts over a small problem in one compiled call."""
+
+from __future__ import annotations
+
+from numba import boolean, float64, int64, types
+
+from gaussmix._linalg import Array
+from gaussmix.engine.kernels import small, small_expectation, small_families
+from gaussmix.engine.kernels.compiling import Unit, inner
+from gaussmix.engine.kernels.small import FELL, GOING, UNABLE, Problem
+
+Stacked = tuple[Array, Array, Array]
+"""Of every start, one after another, what `small.climb` takes or gives of one."""
+
+_MIXTURES = types.Tuple((float64[:, ::1], float64[:, :, ::1], float64[:, :, :, ::1]))
+_SUMS = types.Tuple((float64[:, :, ::1], float64[:, ::1], float64[:, ::1]))
+_SIGNATURE = boolean(
+    types.FunctionType(small.SIGNATURE),
+    *(types.FunctionType(small_expectation.SIGNATURE), types.FunctionType(small_families.SIGNATURE)),
+    *(small.PROBLEM, small.RULE, boolean[::1], boolean[::1]),
+    *(int64, int64),
+    *(_MIXTURES, _MIXTURES, _SUMS, float64[:, ::1]),
+    *(int64[::1], int64[::1], float64[::1], boolean[::1]),
+)
+
+
+def _race(
+    climb: Unit,
+    expectation: Unit,
+    estimate: Unit,
+    problem: Problem,
+    rule: tuple[bool, float, float],
+    from_groups: Array,
+    favourites: Array,
+    heat_passes: int,
+    surviving: int,
+    mixtures: Stacked,
+    evaluated: Stacked,
+    sums: Stacked,
+    objectives: Array,
+    made: Array,
+    endings: Array,
+    remaining: Array,
+    survived: Array,
+) -> bool:
+    """Climb a little from every start, then from the best and the favourites on; say whether it came to that.
+
+    It does not where a start of the first heat needs the general code. Parameters not explained are those of
+    `small.climb`; of S starts, stacked.
+
+    Parameters
+    ----------
+    climb : Unit
+        `small.climb`.
+    favourites : array (S,)
+        Who goes on however far behind.
+    heat_passes, surviving : int
+        Passes of the first heat; how many go on beside the favourites.
+    objectives : array (S, passes)
+        Overwritten by the objective at every pass; as many as those are given that go on.
+    made, endings, remaining : arrays (S,)
+        Overwritten by the passes that each made, how it ended, and what was left to gain.
+    survived : array (S,)
+        Overwritten by who went on.
+    """
+    for s in range(from_groups.shape[0]):
+        made[s], endings[s], remaining[s] = climb(
+            expectation,
+            estimate,
+            problem,
+            rule,
+            from_groups[s],
+            (mixtures[0][s], mixtures[1][s], mixtures[2][s]),
+            (evaluated[0][s], evaluated[1][s], evaluated[2][s]),
+            (sums[0][s], sums[1][s], sums[2][s]),
+            objectives[s][:heat_passes],
+        )
+    if not _choose(surviving, favourites, objectives, made, endings, survived):
+        return False
+    for s in range(from_groups.shape[0]):
+        if survived[s]:
+            # The last pass of the heat is seen again, as the first of what follows.
+            before = made[s] - 1
+            _begin_again(s, evaluated, mixtures)
+            further, endings[s], remaining[s] = climb(
+                expectation,
+                estimate,
+                problem,
+                rule,
+                False,
+                (mixtures[0][s], mixtures[1][s], mixtures[2][s]),
+                (evaluated[0][s], evaluated[1][s], evaluated[2][s]),
+                (sums[0][s], sums[1][s], sums[2][s]),
+                objectives[s][before:],
+            )
+            made[s] = before + further
+    return True
+
+
+race = Unit(_race, _SIGNATURE)
+
+
+@inner
+def _choose(surviving: int, favourites: Array, objectives: Array, made: Array, endings: Array, survived: Array) -> bool:
+    """Fill in who goes on, the best first among equals; say whether all of them are for compiled code to judge."""
+    for s in range(made.shape[0]):
+        survived[s] = favourites[s] and endings[s] == GOING
+        if endings[s] == UNABLE or endings[s] == FELL:
+            return False
+    for s in range(made.shape[0]):
+        if endings[s] == GOING:
+            ahead = 0
+            for other in range(made.shape[0]):
+                if endings[other] == GOING:
+                    mine, theirs = objectives[s, made[s] - 1], objectives[other, made[other] - 1]
+                    if theirs > mine or (theirs == mine and other < s):
+                        ahead += 1
+            survived[s] = survived[s] or ahead < surviving
+    return True
+
+
+@inner
+def _begin_again(s: int, evaluated: Stacked, mixtures: Stacked) -> None:
+    n_components, n_features = mixtures[1].shape[1:]
+    for k in range(n_components):
+        mixtures[0][s, k] = evaluated[0][s, k]
+        for i in range(n_features):
+            mixtures[1][s, k, i] = evaluated[1][s, k, i]
+            for j in range(n_features):
+                mixtures[2][s, k, i, j] = evaluated[2][s, k, i, j]

@@ -77,8 +77,11 @@ class Family(Structure):
 
     def lies_in(self, other: Family) -> bool:
         """Whether every member of this family is one of `other`'s: letter by letter, I <= E <= V."""
-        pairs = zip(self._letters, other._letters, strict=True)
-        return all(_LETTER_ORDER[mine] <= _LETTER_ORDER[theirs] for mine, theirs in pairs)
+        return (
+            _LETTER_ORDER[self.volume] <= _LETTER_ORDER[other.volume]
+            and _LETTER_ORDER[self.shape] <= _LETTER_ORDER[other.shape]
+            and _LETTER_ORDER[self.orientation] <= _LETTER_ORDER[other.orientation]
+        )
 
     @property
     def _letters(self) -> tuple[str, str, str]:

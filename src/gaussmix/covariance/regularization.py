@@ -90,6 +90,10 @@ class Regularization(ABC):
             Unit vectors, in units of the reference spreads, where the share is largest.
         """
 
+    def supplies_less(self, covariances: Covariances, mass: Array, share: float) -> bool:
+        """Whether a look suffices to know that all `shares` are below this one."""
+        return False
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -144,6 +148,22 @@ class PseudoObservations(Regularization):
         with np.errstate(divide="ignore", over="ignore"):
             shares = self.strength * singular[groups, 0] ** 2 / mass
         return np.minimum(shares, 1.0), rights[groups, 0]
+
+    def supplies_less(self, covariances: Covariances, mass: Array, share: float) -> bool:
+        """Bound the least eigenvalue of Sigma_k relative to R from below, by its determinant and trace.
+
+        The product of the others is at most the mean of all to the power of their number, which is
+        (trace / (D - 1))^(D - 1) at most.
+        """
+        d = covariances.n_features
+        ratios = covariances.variances() / self.variances
+        if not ratios.all():
+            return False
+        logs = covariances.log_determinants() - np.log(self.variances).sum()
+        if d > 1:
+            logs = logs - (d - 1) * np.log(ratios.sum(axis=1) / (d - 1))
+        least = np.exp(logs) * (mass if len(logs) == len(mass) else mass.min())
+        return bool(self.strength < share * least.min())
 
 
 @final

@@ -65,8 +65,10 @@ class Race:
             *(np.array([lane.from_groups for lane in lanes]), np.array(self.favourites)),
             *(self.heat_passes, self.surviving, *room, made, endings, remaining, survived),
         )
-        told = zip(lanes, rooms, made.tolist(), endings.tolist(), remaining.tolist(), strict=True)
-        climbed = [mine.read(lane, rows.coordinates, *ended) for lane, mine, *ended in told]
+        climbed = [
+            mine.read(lane, rows.coordinates, int(made[s]), int(endings[s]), float(remaining[s]))
+            for s, (lane, mine) in enumerate(zip(lanes, rooms, strict=True))
+        ]
         return Raced(climbed, survived.tolist() if over else None)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from typing import final
+from weakref import WeakKeyDictionary
 
 from gaussmix.covariance import Family
 from gaussmix.covariance.regularization import Regularization
@@ -126,6 +127,36 @@ class Recipe:
 
 
 @final
+class Judge:
+    """Tells of outcomes whether a degenerate component can have bought them likelihood; of each it finds out once.
+
+    Parameters
+    ----------
+    model : Model
+        Whose outcomes they are.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        # One that shares its whole covariance with the others cannot buy any.
+        self._alone = model.structure.n_own_parameters(model.pilot.coordinates.n_features) > 0
+        self._known: WeakKeyDictionary[Outcome, bool] = WeakKeyDictionary()
+
+    def spurious(self, outcome: Outcome) -> bool:
+        """Whether it may be a spurious optimum."""
+        known = self._known.get(outcome)
+        if known is None:
+            model, mixture, statistics = self._model, outcome.mixture, outcome.statistics
+            found = find_degenerate(
+                *(mixture, model.structure, model.regularization, statistics.mass, statistics.kish_rows),
+                model.pilot.steps,
+            )
+            known = any(self._alone or each.share > LARGEST_SHARE for each in found)
+            self._known[outcome] = known
+        return known
+
+
+@final
 @dataclass(frozen=True, eq=False)
 class Contest:
     """A candidate between two stages: its runners so far.
@@ -136,6 +167,8 @@ class Contest:
         What is fitted.
     model : Model
         The family with its regularization, in the coordinates of all rows.
+    judge : Judge
+        Of its outcomes.
     field : tuple of Runner
         Every start and how it ended.
     sampled : bool
@@ -145,13 +178,14 @@ class Contest:
     family: Family
     n_components: int
     model: Model
+    judge: Judge
     field: tuple[Runner, ...]
     sampled: bool
 
     @cached_property
     def leader(self) -> Outcome | None:
         """The best outcome so far."""
-        best = winner(self.field, partial(_spurious, model=self.model))
+        best = winner(self.field, self.judge.spurious)
         return None if best is None else best.outcome
 
 
@@ -181,7 +215,7 @@ class Candidates:
         """Fit one candidate from its starts, or from `given` ones on all rows."""
         if given:
             model = self.model(family)
-            return (yield from self.finals(Contest(family, n_components, model, tuple(given), False)))
+            return (yield from self.finals(Contest(family, n_components, model, Judge(model), tuple(given), False)))
         contest = yield from self.heats(self.entered(family, n_components))
         if self.recipe.searching:
             contest = yield from self.escaped(contest)
@@ -200,7 +234,8 @@ class Candidates:
         starts = islice(self.seeds.starts(n_components, self.recipe.kind, n_starts), first, last)
         runners = tuple(Runner(start.kind, start, start.favourite) for start in starts)
         sampled = self.evaluator.sample is not self.evaluator
-        return Contest(family, n_components, self.model(family), runners, sampled)
+        model = self.model(family)
+        return Contest(family, n_components, model, Judge(model), runners, sampled)
 
     def heats(self, contest: Contest, bar: float = -math.inf) -> Method[Contest]:
         """Race those that have not run yet by a looser rule, on the row sample where that is not all rows.
@@ -224,7 +259,7 @@ class Candidates:
         """
         failures = rounds = 0
         while failures < self.recipe.effort.moves and (leader := contest.leader) is not None:
-            if _spurious(leader, contest.model):
+            if contest.judge.spurious(leader):
                 break
             found = groups_of(leader, contest.model) or likely_groups(leader, contest.model)
             lots = self.seeds.generator("moves", rounds, contest.n_components)
@@ -265,7 +300,7 @@ class Candidates:
         elif any(runner.outcome is None for runner in field):
             field = yield from race(field, model, rule, self._reseed(model), algorithm=algorithm, final=True)
             records = tuple(_record(runner, False) for runner in field)
-        best = yield from self._finish(field, model, rule)
+        best = yield from self._finish(field, model, contest.judge, rule)
         if best is None and contest.leader is not None:
             # Stopped before all rows were read once: the heats' best is what there is.
             return self._stopped(contest, contest.leader, records)
@@ -293,10 +328,10 @@ class Candidates:
     def _reseed(self, model: Model) -> Reseed:
         return lambda mixture, dead: self.seeds.reseed(model, mixture, dead)
 
-    def _finish(self, field: list[Runner], model: Model, rule: StoppingRule) -> Method[Outcome | None]:
+    def _finish(self, field: list[Runner], model: Model, judge: Judge, rule: StoppingRule) -> Method[Outcome | None]:
         """Return the best of the field, once it has run until the rule is met; `field` is changed accordingly."""
         while True:
-            best = winner(field, partial(_spurious, model=model))
+            best = winner(field, judge.spurious)
             if best is None or best.outcome is None:
                 return None
             outcome = best.outcome
@@ -341,13 +376,3 @@ def _hasty(statistics: Statistics, by_likelihood: bool) -> Appraisal:
     """Return what the last pass already told, for a fit that was stopped: no entropies, of labels no likelihood."""
     mass, log_likelihood = statistics.mass, statistics.log_likelihood if by_likelihood else math.nan
     return Appraisal(log_likelihood, math.nan, math.nan, mass, statistics.kish, mass)
-
-
-def _spurious(outcome: Outcome, model: Model) -> bool:
-    """Whether a degenerate component can have bought likelihood: one that shares its whole covariance cannot."""
-    mixture, statistics = outcome.mixture, outcome.statistics
-    found = find_degenerate(
-        *(mixture, model.structure, model.regularization, statistics.mass, statistics.kish_rows, model.pilot.steps)
-    )
-    alone = model.structure.n_own_parameters(mixture.n_features) > 0
-    return any(alone or each.share > LARGEST_SHARE for each in found)

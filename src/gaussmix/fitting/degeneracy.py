@@ -87,10 +87,13 @@ def find_degenerate(
         the step's square: a variance below that has been bought with ties.
     """
     least = max(2, structure.n_own_parameters(mixture.n_features))
-    shares, directions = regularization.shares(mixture.spread, mass)
     narrow = np.zeros((len(mass), mixture.n_features), dtype=bool)
     if steps is not None:
         narrow |= mixture.spread.variances() < np.square(steps) / 12.0
+    sane = (kish_rows > least).all() and not narrow.any()
+    if sane and regularization.supplies_less(mixture.spread, mass, LARGEST_SHARE):
+        return ()
+    shares, directions = regularization.shares(mixture.spread, mass)
     wrong = np.flatnonzero((shares > LARGEST_SHARE) | (kish_rows <= least) | narrow.any(axis=1))
     return tuple(
         Degeneracy(

@@ -15,6 +15,7 @@ from gaussmix.fitting.starts.groups import groups_of, merge, nearest_pairs, spli
 from gaussmix.fitting.starts.start import Start
 
 Key = tuple[str, int]
+Suggestion = tuple[Key, str, Key]
 
 _MOST_SPLITS = 8
 
@@ -27,14 +28,25 @@ class Neighbours:
     ----------
     contests : mapping from (structure, K) to Contest
         Of one source, all at the same stage.
+    followed : dict from (to whom, kind, from whom) to float
+        Suggestions made before, and the objective of the leader that made them; those that are made are added.
+    same : float
+        Difference of two objectives up to which they are those of one optimum.
     """
 
-    def __init__(self, contests: Mapping[Key, Contest]) -> None:
+    def __init__(
+        self, contests: Mapping[Key, Contest], followed: dict[Suggestion, float] | None = None, same: float = 0.0
+    ) -> None:
         self._contests = contests
+        self._followed = {} if followed is None else followed
+        self._same = same
         self._leaders = {key: leader for key, contest in contests.items() if (leader := contest.leader) is not None}
+        self._by_objective: dict[int, list[Family]] = {}
+        for key in sorted(self._leaders, key=lambda key: -self._leaders[key].objective):
+            self._by_objective.setdefault(key[1], []).append(contests[key].family)
 
     def suggestions(self, key: Key) -> tuple[Runner, ...]:
-        """Return what the neighbours suggest to this candidate, not run yet."""
+        """Return what the neighbours suggest to this candidate and have not suggested before; not run yet."""
         contest = self._contests[key]
         return () if contest.n_components == 1 else tuple(self._runners(contest))
 
@@ -55,29 +67,36 @@ class Neighbours:
 
     def _runners(self, contest: Contest) -> Iterator[Runner]:
         k, family = contest.n_components, contest.family
+        key, mine = (family.name, k), self._leaders.get((family.name, k))
         simpler = self._best(k, lambda other: other.lies_in(family))
-        mine = self._leaders.get((family.name, k))
-        if simpler is not None and (mine is None or mine.objective < self._leaders[simpler].objective):
+        ahead = simpler is not None and (mine is None or mine.objective < self._leaders[simpler].objective)
+        if simpler is not None and ahead and self._is_new(key, "simpler", simpler):
             yield Runner("simpler", self._leaders[simpler].mixture)
         other = self._best(k, lambda other: not other.lies_in(family))
-        if other is not None and (groups := self._groups(other)) is not None:
+        if (groups := self._groups(key, "other structure", other)) is not None:
             yield Runner("other structure", groups)
-        if (fewer := self._groups((family.name, k - 1))) is not None:
+        if (fewer := self._groups(key, "split", (family.name, k - 1))) is not None:
             spreads = np.trace(fewer.scatters, axis1=1, axis2=2)
             for component in np.argsort(-spreads)[:_MOST_SPLITS]:
                 yield Runner("split", split(fewer, int(component)))
-        if (more := self._groups((family.name, k + 1))) is not None:
+        if (more := self._groups(key, "merged", (family.name, k + 1))) is not None:
             yield Runner("merged", merge(more, *nearest_pairs(more)[0]))
+
+    def _is_new(self, key: Key, kind: str, other: Key) -> bool:
+        """Whether another candidate has not made this suggestion from the optimum where it stands; now it has."""
+        objective, suggestion = self._leaders[other].objective, (key, kind, other)
+        if abs(objective - self._followed.get(suggestion, math.inf)) <= self._same:
+            return False
+        self._followed[suggestion] = objective
+        return True
 
     def _best(self, n_components: int, wanted: Callable[[Family], bool]) -> Key | None:
         """Return where the highest objective stands among the wanted structures with this many components."""
-        keys = [
-            key
-            for key, contest in self._contests.items()
-            if key in self._leaders and key[1] == n_components and wanted(contest.family)
-        ]
-        return max(keys, key=lambda key: self._leaders[key].objective, default=None)
+        families = self._by_objective.get(n_components, ())
+        return next(((family.name, n_components) for family in families if wanted(family)), None)
 
-    def _groups(self, key: Key) -> Start | None:
-        leader = self._leaders.get(key)
-        return None if leader is None else groups_of(leader, self._contests[key].model)
+    def _groups(self, key: Key, kind: str, other: Key | None) -> Start | None:
+        """Return the groups that another candidate's leader makes of the rows, for a new suggestion."""
+        if other is None or other not in self._leaders or not self._is_new(key, kind, other):
+            return None
+        return groups_of(self._leaders[other], self._contests[other].model)

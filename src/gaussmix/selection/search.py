@@ -17,7 +17,7 @@ from gaussmix.fitting.fit import Ground, infeasible
 from gaussmix.fitting.method import Ending, Method
 from gaussmix.fitting.result import FitResult
 from gaussmix.fitting.stopping import Reason
-from gaussmix.selection.neighbours import Key, Neighbours
+from gaussmix.selection.neighbours import Key, Neighbours, Suggestion
 from gaussmix.selection.table import ELIGIBLE, Row, Table, best_row
 
 _FIRST_STARTS = 3  # of every candidate; the rest is for those that may come near the best
@@ -154,6 +154,7 @@ class _Grid:
         tells = tells and ground.candidates.regularization.near_likelihood
         self._prune = prune and tells  # an objective of labels says little of how far the criterion can come
         self._driver = Driver(ground.evaluator, watch)
+        self._followed: dict[Suggestion, float] = {}
         self._n = ground.evaluator.summary.weight
 
     def fit(self) -> dict[Key, Fitted]:
@@ -198,7 +199,9 @@ class _Grid:
 
     def _suggested(self, contests: Mapping[Key, Contest], held_back: int | None) -> dict[Key, Contest]:
         """Race what neighbours suggest, and starts held back so far; of candidates that may come near the best."""
-        neighbours, enter = Neighbours(contests), self._ground.candidates.entered
+        candidates = self._ground.candidates
+        weight = candidates.evaluator.sample.summary.weight
+        neighbours, enter = Neighbours(contests, self._followed, candidates.same * weight), candidates.entered
         estimates = [self._estimate(contest) for contest in contests.values()]
         best = min(estimates, default=math.inf) if self._prune else math.inf
         near = {key for key, contest in contests.items() if self._is_near(contest, neighbours, best)}
@@ -208,7 +211,9 @@ class _Grid:
         for key in sorted(near):
             contest = contests[key]
             more = () if held_back is None else enter(contest.family, contest.n_components, held_back).field
-            again.append(replace(contest, field=(*contest.field, *more, *neighbours.suggestions(key))))
+            fresh = (*more, *neighbours.suggestions(key))
+            if fresh:
+                again.append(replace(contest, field=(*contest.field, *fresh)))
         return self._heats(again, {})
 
     def _is_near(self, contest: Contest, neighbours: Neighbours, best: float) -> bool:

@@ -16,17 +16,14 @@ from gaussmix.engine.kernels import hierarchy as compiled
 from gaussmix.errors import ParameterError, ScaleError, ShapeError, WeightError
 from gaussmix.fitting.starts import hierarchical
 from gaussmix.fitting.starts.hierarchical import (
-    FullClusters,
     Hierarchy,
     agglomerate,
-    joined_terms,
+    join_all,
     svd_scaled,
 )
 
 IRIS = Path(__file__).parent.parent / "oracles" / "data" / "iris.csv"
 CRITERIA = ("VVV", "EII")
-# Factorizations of a few rows in another order: far above rounding, far below any gap between random costs.
-ROUNDING = 1e-9
 
 
 def scatter(x: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -110,27 +107,12 @@ def test_every_join_is_the_cheapest_among_more_rows(criterion):
     ]
 
 
-@given(x=data)
+@pytest.mark.parametrize("full", [True, False])
+@given(x=st.builds(rows, st.integers(0, 2**32), st.integers(2, 60), st.integers(1, 6)))
 @settings(deadline=None)
-def test_the_compiled_kernel_follows_its_specification(x):
+def test_the_compiled_joins_are_those_of_the_specification(full, x):
     weights = np.random.default_rng(len(x)).uniform(0.3, 3.0, len(x))
-    clusters = FullClusters(x, weights, joined_terms)
-    others = np.arange(len(x))
-    for j in range(len(x) - 1, 0, -1):
-        others = others[others != j]
-        arguments = (
-            0,
-            others[1:],
-            clusters.mass,
-            clusters.sizes,
-            clusters.means,
-            clusters.scatters,
-            clusters.traces,
-        )
-        expected = joined_terms(*arguments, clusters.ridge)
-        actual = compiled.joined_terms(*arguments, clusters.ridge)
-        np.testing.assert_allclose(actual, expected, rtol=ROUNDING, atol=ROUNDING)
-        clusters.absorb(0, j)
+    assert np.array_equal(compiled.join_all(x, weights, full), join_all(x, weights, full))
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -236,9 +218,8 @@ def test_flat_clusters_keep_finite_costs():
 def test_the_slow_path_makes_the_same_joins(monkeypatch):
     x = svd_scaled(rows(5, 60, 3))
     fast = agglomerate(x)
-    monkeypatch.setitem(sys.modules, "gaussmix.engine.kernels.hierarchy", None)
-    monkeypatch.delattr("gaussmix.engine.kernels.hierarchy", raising=False)
-    assert hierarchical.fastest_kernel() is joined_terms
+    monkeypatch.setattr("gaussmix.engine.kernels.choose.compiled", lambda: False)
+    assert hierarchical.fastest() is join_all
     assert np.array_equal(agglomerate(x).merges, fast.merges)
 
 

@@ -27,7 +27,7 @@ from gaussmix.errors import ParameterError, ScaleError, ShapeError, WeightError
 
 Criterion = Literal["VVV", "EII"]
 
-Kernel = Callable[[int, Integers, Array, Integers, Array, Array, Array, float], Array]
+Join = Callable[[Array, Array, bool], Integers]
 
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -123,14 +123,27 @@ def agglomerate(x: Array, weights: Array | None = None, *, criterion: Criterion 
     ShapeError, WeightError, ParameterError, ScaleError
         If `x` is no table with rows, a weight is not positive, `criterion` is unknown, or distances overflow.
     """
-    if criterion not in _CRITERIA:
-        raise ParameterError(f"criterion is {criterion!r}; give one of {', '.join(map(repr, _CRITERIA))}")
+    if criterion not in ("VVV", "EII"):
+        raise ParameterError(f"criterion is {criterion!r}; give one of 'VVV', 'EII'")
     first, inverse, mass = _distinct(x, weights)
     rows = np.arange(x.shape[0])
     repeated = rows[first[inverse] != rows]
     free = np.column_stack([first[inverse[repeated]], repeated])
-    joins = first[_join_all(_CRITERIA[criterion](x[first], mass))]
-    return Hierarchy(np.concatenate([free, joins]))
+    joins = fastest()(np.ascontiguousarray(x[first], dtype=np.float64), mass, criterion == "VVV")
+    if (joins < 0).any():
+        raise ScaleError("distances between rows overflow float64; give the rows as `svd_scaled` returns them")
+    return Hierarchy(np.concatenate([free, first[joins]]))
+
+
+def fastest() -> Join:
+    """Return the compiled `join_all`, or this module's where there is no Numba."""
+    from gaussmix.engine.kernels.choose import compiled
+
+    if not compiled():
+        return join_all
+    from gaussmix.engine.kernels import hierarchy
+
+    return hierarchy.join_all
 
 
 def _distinct(x: Array, weights: Array | None) -> tuple[Integers, Integers, Array]:
@@ -192,20 +205,11 @@ class SphericalClusters(_Clusters):
 
 @final
 class FullClusters(_Clusters):
-    """Clusters under "VVV".
+    """Clusters under "VVV"."""
 
-    Parameters
-    ----------
-    x, mass
-        As for every criterion.
-    kernel : function, optional
-        `joined_terms` of this module or its compiled twin, which is taken by default where there is Numba.
-    """
-
-    def __init__(self, x: Array, mass: Array, kernel: Kernel | None = None) -> None:
+    def __init__(self, x: Array, mass: Array) -> None:
         super().__init__(x, mass)
         n, n_features = x.shape
-        self.kernel = kernel or fastest_kernel()
         self.sizes = np.ones(n, dtype=np.int64)
         self.scatters = np.zeros((n, n_features, n_features))
         self.traces = np.zeros(n)
@@ -230,46 +234,18 @@ class FullClusters(_Clusters):
         self.sizes[i] += self.sizes[j]
 
     def _joined(self, i: int, others: Integers) -> Array:
-        return self.kernel(i, others, self.mass, self.sizes, self.means, self.scatters, self.traces, self.ridge)
-
-
-_CRITERIA: dict[str, type[_Clusters]] = {"VVV": FullClusters, "EII": SphericalClusters}
-
-
-def fastest_kernel() -> Kernel:
-    """Return the compiled `joined_terms`, or this module's where there is no Numba."""
-    try:
-        from gaussmix.engine.kernels import hierarchy
-    except ImportError:
-        return joined_terms
-    return hierarchy.joined_terms
-
-
-def joined_terms(
-    i: int,
-    others: Integers,
-    mass: Array,
-    sizes: Integers,
-    means: Array,
-    scatters: Array,
-    traces: Array,
-    ridge: float,
-) -> Array:
-    """Return the "VVV" term of cluster i joined with each of `others` (M,): the kernels' specification.
-
-    Clusters are given by mass (n,), distinct rows (n,), means (n, D), scatters (n, D, D), their traces (n,);
-    `ridge` is tr(W) / (n D).
-    """
-    total = mass[i] + mass[others]
-    gaps = means[others] - means[i]
-    reduced = mass[i] * mass[others] / total
-    log_volumes = np.log((traces[i] + traces[others] + reduced * (gaps**2).sum(axis=1) + ridge) / total)
-    solid = np.flatnonzero(sizes[i] + sizes[others] > means.shape[1])
-    gaps = gaps[solid]
-    joined = scatters[i] + scatters[others[solid]] + (reduced[solid, None] * gaps)[:, :, None] * gaps[:, None, :]
-    determinants = _log_determinants(joined / total[solid, None, None])
-    log_volumes[solid] = np.logaddexp(log_volumes[solid], determinants)
-    return total * log_volumes
+        """Return the term of cluster i joined with each of `others` (M,)."""
+        total = self.mass[i] + self.mass[others]
+        gaps = self.means[others] - self.means[i]
+        reduced = self.mass[i] * self.mass[others] / total
+        traces = self.traces[i] + self.traces[others] + reduced * (gaps**2).sum(axis=1)
+        log_volumes = np.log((traces + self.ridge) / total)
+        solid = np.flatnonzero(self.sizes[i] + self.sizes[others] > self.means.shape[1])
+        gaps = gaps[solid]
+        outer = (reduced[solid, None] * gaps)[:, :, None] * gaps[:, None, :]
+        joined = self.scatters[i] + self.scatters[others[solid]] + outer
+        log_volumes[solid] = np.logaddexp(log_volumes[solid], _log_determinants(joined / total[solid, None, None]))
+        return total * log_volumes
 
 
 def _log_determinants(a: Array) -> Array:
@@ -288,13 +264,22 @@ def _log_determinants(a: Array) -> Array:
     return np.log(pivots, where=regular[:, None], out=np.full(pivots.shape, -np.inf)).sum(axis=1)
 
 
-def _join_all(clusters: _Clusters) -> Integers:
-    """Return the pairs (n - 1, 2) of clusters joined, the cheapest first, until one is left.
+def join_all(x: Array, mass: Array, full: bool) -> Integers:
+    """Return the pairs (n - 1, 2) of clusters joined, the cheapest first, until one is left: the specification.
 
-    Every cluster remembers its cheapest partner; those whose partner changed look through their costs again.
+    Every cluster remembers its cheapest partner; those whose partner changed look through their costs again. Where
+    distances overflow, what is left of the pairs is negative.
+
+    Parameters
+    ----------
+    x, mass : array (n, D), array (n,)
+        Distinct rows and their weights.
+    full : bool
+        Whether the criterion is "VVV", not "EII".
     """
+    clusters = FullClusters(x, mass) if full else SphericalClusters(x, mass)
     n = clusters.mass.shape[0]
-    merges = np.empty((n - 1, 2), dtype=np.int64)
+    merges = np.full((n - 1, 2), -1, dtype=np.int64)
     costs = _all_costs(clusters)
     partner = costs.argmin(axis=1)
     least = costs.min(axis=1)
@@ -302,7 +287,7 @@ def _join_all(clusters: _Clusters) -> Integers:
     for step in range(n - 1):
         i = int(least.argmin())
         if not np.isfinite(least[i]):
-            raise ScaleError("distances between rows overflow float64; give the rows as `svd_scaled` returns them")
+            break
         j = int(partner[i])
         merges[step] = i, j
         clusters.absorb(i, j)

@@ -91,11 +91,7 @@ def _climb(
     accelerated, tol, bar = rule
     n_components, n_features = mixture[1].shape
     model = letters, strength, reference, least_mass
-    work = (
-        np.empty(n_components),
-        np.empty((n_components, n_features, n_features)),
-        np.full((n_features, n_features), np.nan),
-    )
+    work = _workplace(n_components, n_features)
     fresh = np.empty(sums[0].shape), np.empty(n_components), np.empty(3)
     history, anchor = np.empty((3, *sums[0].shape)), np.empty((n_components, n_features))
     course = begin()
@@ -132,6 +128,13 @@ def _climb(
 
 
 climb = Unit(_climb, SIGNATURE)
+
+
+@inner
+def _workplace(n_components: int, n_features: int) -> Parameters:
+    """Return room for masses and scatters, and the common axes, which are not known yet."""
+    axes = np.full((n_features, n_features), np.nan)
+    return np.empty(n_components), np.empty((n_components, n_features, n_features)), axes
 
 
 @inner

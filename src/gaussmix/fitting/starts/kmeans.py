@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gaussmix._linalg import Array, Integers
+from gaussmix.engine.kernels.choose import compiled
 
 
 def kmeans(z: Array, weights: Array, n_clusters: int, rng: np.random.Generator, iterations: int = 20) -> Integers:
@@ -23,8 +24,18 @@ def kmeans(z: Array, weights: Array, n_clusters: int, rng: np.random.Generator, 
     iterations : int
         Most iterations of Lloyd's algorithm; it stops when no label changes.
     """
-    centres = plus_plus(z, weights, n_clusters, rng)
-    labels = nearest(z, centres)
+    first = int(rng.choice(len(z), p=weights / weights.sum()))
+    lots = rng.random((n_clusters - 1, 2 + int(np.log(n_clusters))))
+    if compiled():
+        from gaussmix.engine.kernels.seeding import kmeans as compiled_kmeans
+
+        return compiled_kmeans(np.ascontiguousarray(z.T), weights, first, lots, iterations)
+    return lloyd(z, weights, plus_plus(z, weights, first, lots), iterations)
+
+
+def lloyd(z: Array, weights: Array, centres: Array, iterations: int) -> Integers:
+    """Labels (rows,) after Lloyd's iterations from given centres (K, D), which are moved."""
+    n_clusters, labels = len(centres), nearest(z, centres)
     for _ in range(iterations):
         mass = np.bincount(labels, weights=weights, minlength=n_clusters)
         sums = np.stack([np.bincount(labels, weights=weights * column, minlength=n_clusters) for column in z.T], axis=1)
@@ -36,18 +47,26 @@ def kmeans(z: Array, weights: Array, n_clusters: int, rng: np.random.Generator, 
     return labels
 
 
-def plus_plus(z: Array, weights: Array, n_clusters: int, rng: np.random.Generator) -> Array:
+def plus_plus(z: Array, weights: Array, first: int, lots: Array) -> Array:
     """Seeds (K, D) drawn one by one with probability proportional to squared distance (Arthur & Vassilvitskii 2007).
 
     The greedy variant: of a few candidates the one that lowers the sum of squares most is taken.
+
+    Parameters
+    ----------
+    z, weights : array (rows, D), array (rows,)
+        As for `kmeans`.
+    first : int
+        The row that is the first seed.
+    lots : array (K - 1, trials)
+        Numbers between 0 and 1 by which candidates for the others are drawn.
     """
-    trials = 2 + int(np.log(n_clusters))
-    centres = np.empty((n_clusters, z.shape[1]))
-    centres[0] = z[rng.choice(len(z), p=weights / weights.sum())]
+    centres = np.empty((len(lots) + 1, z.shape[1]))
+    centres[0] = z[first]
     distances = np.square(z - centres[0]).sum(axis=1)
-    for k in range(1, n_clusters):
+    for k, drawn in enumerate(lots, start=1):
         potential = np.cumsum(weights * distances)
-        candidates = np.searchsorted(potential, rng.random(trials) * potential[-1])
+        candidates = np.searchsorted(potential, drawn * potential[-1])
         candidates = np.minimum(candidates, len(z) - 1)
         reduced = np.minimum(squared_distances(z, z[candidates]), distances[:, None])
         best = (weights @ reduced).argmin()

@@ -16,6 +16,7 @@ from gaussmix.engine.summary import Summary
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.starts.hierarchical import Criterion, Hierarchy, agglomerate, svd_scaled
 from gaussmix.fitting.starts.kmeans import kmeans
+from gaussmix.fitting.starts.partition import partition
 from gaussmix.fitting.starts.quantiles import quantile_groups
 from gaussmix.fitting.starts.start import Start
 from gaussmix.mixture import Mixture
@@ -52,7 +53,8 @@ class Seeds:
         self._seed = seed
         self._starts: dict[tuple[str, int, int], Start | None] = {}
         self._hierarchies: dict[Criterion, tuple[Hierarchy, NDArray[np.int64]]] = {}
-        self.n_distinct = len(np.unique(self.z, axis=0))
+        self._distinct = np.unique(self.z, axis=0)
+        self.n_distinct = len(self._distinct)
 
     def starts(self, n_components: int, kind: str, n_starts: int | None) -> Iterator[Start]:
         """Yield starts of one kind, or of the automatic choice; fewer where the rows allow no more.
@@ -106,23 +108,16 @@ class Seeds:
         return self._hierarchies[criterion]
 
     def _partition(self, kind: str, rows: Integers, labels: Integers, n_components: int) -> Start | None:
-        z, w = self.z[rows], self.weights[rows]
-        mass = np.bincount(labels, weights=w, minlength=n_components).astype(np.float64)
-        if (mass <= 0.0).any():
+        z, w = (self.z, self.weights) if len(rows) == len(self.z) else (self.z[rows], self.weights[rows])
+        if not np.bincount(labels, minlength=n_components).all():
             return None
-        d = z.shape[1]
-        means, scatters = np.empty((n_components, d)), np.empty((n_components, d, d))
-        for k in range(n_components):
-            mine = labels == k
-            means[k] = w[mine] @ z[mine] / mass[k]
-            deviations = z[mine] - means[k]
-            scatters[k] = (deviations * w[mine, None]).T @ deviations
+        mass, means, scatters = partition(z, w, labels, n_components)
         pooled = scatters.sum(axis=0) / mass.sum()
         share = (mass / (mass + _SHRINKAGE))[:, None, None]
         return Start(kind, mass, means, share * (scatters + _SHRINKAGE * pooled), kind not in _SINGLE)
 
     def _at_rows(self, n_components: int, rng: np.random.Generator) -> Start:
-        distinct = np.unique(self.z, axis=0)
+        distinct = self._distinct
         means = distinct[rng.choice(len(distinct), n_components, replace=False)]
         total = self.weights.sum()
         mass = np.full(n_components, total / n_components)

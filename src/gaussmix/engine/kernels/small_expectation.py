@@ -13,6 +13,14 @@ from numba import boolean, float64, void
 from gaussmix._linalg import Array
 from gaussmix.engine.kernels.compiling import Unit, inner_summing
 from gaussmix.engine.kernels.exponential import exponential, logarithm
+from gaussmix.engine.kernels.small_fused import (
+    add_moments_of_2,
+    add_moments_of_3,
+    add_moments_of_4,
+    log_density_of_2,
+    log_density_of_3,
+    log_density_of_4,
+)
 
 _BLOCK = 256
 
@@ -52,29 +60,41 @@ def _expectation(
         for i in range(totals.shape[1]):
             totals[k, i] = 0.0
     for start in range(0, n_rows, _BLOCK):
-        count = min(_BLOCK, n_rows - start)
+        stop = min(start + _BLOCK, n_rows)
+        count = stop - start
+        top[:] = -np.inf
         for k in range(n_components):
-            _centre(rows, start, count, centres[k], deviations)
-            _log_density(deviations, count, constants[k], whiteners[k], diagonal, white, shares[k])
-        _normalize(shares, row_weights, start, count, top, total, scalars)
+            if n_features == 2:
+                log_density_of_2(rows, start, stop, constants[k], centres[k], whiteners[k], shares[k], top)
+            elif n_features == 3:
+                log_density_of_3(rows, start, stop, constants[k], centres[k], whiteners[k], shares[k], top)
+            elif n_features == 4:
+                log_density_of_4(rows, start, stop, constants[k], centres[k], whiteners[k], shares[k], top)
+            else:
+                _centre(rows, start, stop, centres[k], deviations)
+                _log_density(deviations, count, constants[k], whiteners[k], diagonal, white, shares[k], top)
+        _normalize(shares, row_weights[start:stop], top, total, scalars)
         for k in range(n_components):
-            _centre(rows, start, count, centres[k], deviations)
-            _add_moments(deviations, shares[k], count, diagonal, totals[k], white)
-            squares = 0.0
-            for n in range(count):
-                squares += shares[k, n] * shares[k, n]
-            kish[k] += squares
+            if n_features == 2:
+                kish[k] += add_moments_of_2(rows, start, stop, centres[k], shares[k], total, totals[k])
+            elif n_features == 3:
+                kish[k] += add_moments_of_3(rows, start, stop, centres[k], shares[k], total, totals[k])
+            elif n_features == 4:
+                kish[k] += add_moments_of_4(rows, start, stop, centres[k], shares[k], total, totals[k])
+            else:
+                _centre(rows, start, stop, centres[k], deviations)
+                kish[k] += _add_moments(deviations, shares[k], total, count, diagonal, totals[k], white)
 
 
 expectation = Unit(_expectation, SIGNATURE, summing=True)
 
 
 @inner_summing
-def _centre(rows: Array, start: int, count: int, centre: Array, deviations: Array) -> None:
+def _centre(rows: Array, start: int, stop: int, centre: Array, deviations: Array) -> None:
     for i in range(deviations.shape[0]):
-        mean = centre[i]
-        for n in range(count):
-            deviations[i, n] = rows[i, start + n] - mean
+        mean, column, deviation = centre[i], rows[i][start:stop], deviations[i]
+        for n in range(stop - start):
+            deviation[n] = column[n] - mean
 
 
 @inner_summing
@@ -86,6 +106,7 @@ def _log_density(
     diagonal: bool,
     white: Array,
     out: Array,
+    top: Array,
 ) -> None:
     for n in range(count):
         out[n] = constant
@@ -100,47 +121,46 @@ def _log_density(
                 white[n] += scale * deviations[j, n]
         for n in range(count):
             out[n] -= 0.5 * white[n] * white[n]
+    for n in range(count):
+        top[n] = max(top[n], out[n])
 
 
 @inner_summing
-def _normalize(
-    shares: Array, row_weights: Array, start: int, count: int, top: Array, total: Array, scalars: Array
-) -> None:
-    """Turn log densities into weight times responsibility, and add up the log-likelihood."""
-    n_components = shares.shape[0]
+def _normalize(shares: Array, row_weights: Array, top: Array, total: Array, scalars: Array) -> None:
+    """Turn log densities into responsibilities up to factors, which `total` holds, and add up the log-likelihood."""
+    n_components, count = shares.shape[0], row_weights.shape[0]
     for n in range(count):
-        top[n] = shares[0, n]
         total[n] = 0.0
-    for k in range(1, n_components):
-        for n in range(count):
-            top[n] = max(top[n], shares[k, n])
     for k in range(n_components):
         for n in range(count):
             shares[k, n] = exponential(shares[k, n] - top[n])
             total[n] += shares[k, n]
     log_likelihood, magnitude, mass = 0.0, 0.0, 0.0
     for n in range(count):
-        weight = row_weights[start + n]
+        weight = row_weights[n]
         log_density = top[n] + logarithm(total[n])
         log_likelihood += weight * log_density
         magnitude += weight * abs(log_density)
         mass += weight
     for n in range(count):
-        total[n] = row_weights[start + n] / total[n]
+        total[n] = row_weights[n] / total[n]
     scalars[0] += log_likelihood
     scalars[1] += magnitude
     scalars[2] += mass
-    for k in range(n_components):
-        for n in range(count):
-            shares[k, n] *= total[n]
 
 
 @inner_summing
-def _add_moments(deviations: Array, shares: Array, count: int, diagonal: bool, totals: Array, weighted: Array) -> None:
+def _add_moments(
+    deviations: Array, shares: Array, scales: Array, count: int, diagonal: bool, totals: Array, weighted: Array
+) -> float:
+    """Add up the moments of rows about a centre, of `shares` times `scales`; return the sum of their squares."""
     n_features = deviations.shape[0]
-    mass = 0.0
+    for n in range(count):
+        shares[n] *= scales[n]
+    mass, squares = 0.0, 0.0
     for n in range(count):
         mass += shares[n]
+        squares += shares[n] * shares[n]
     totals[0] += mass
     at = n_features + 1
     for i in range(n_features):
@@ -156,3 +176,4 @@ def _add_moments(deviations: Array, shares: Array, count: int, diagonal: bool, t
                 second += weighted[n] * deviations[j, n]
             totals[at + j] += second
         at += i + 1
+    return squares

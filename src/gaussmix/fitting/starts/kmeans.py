@@ -29,7 +29,7 @@ def kmeans(z: Array, weights: Array, n_clusters: int, rng: np.random.Generator, 
     if compiled():
         from gaussmix.engine.kernels.seeding import kmeans as compiled_kmeans
 
-        return compiled_kmeans(np.ascontiguousarray(z.T), weights, first, lots, iterations)
+        return compiled_kmeans(np.array(z.T, order="C"), weights.copy(), first, lots, iterations)
     return lloyd(z, weights, plus_plus(z, weights, first, lots), iterations)
 
 

@@ -15,7 +15,7 @@ def partition(z: Array, weights: Array, labels: Integers, n_clusters: int) -> tu
         from gaussmix.engine.kernels.seeding import partition as compiled_partition
 
         parts = np.empty(n_clusters), np.empty((n_clusters, d)), np.empty((n_clusters, d, d))
-        compiled_partition(np.ascontiguousarray(z.T), weights, labels, *parts)
+        compiled_partition(np.array(z.T, order="C"), weights.copy(), labels, *parts)
         return parts
     return partition_by_rows(z, weights, labels, n_clusters)
 

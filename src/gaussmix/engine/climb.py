@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, final
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 
@@ -18,9 +17,6 @@ from gaussmix.engine.kernels.choose import compiled
 from gaussmix.engine.summary import Pilot, Summary
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
-
-if TYPE_CHECKING:
-    from gaussmix.engine.kernels.compiling import Unit
 
 MOST_WORK = 1 << 19
 """Rows times (D + 1)^2: beyond it BLAS is worth its calls."""
@@ -88,13 +84,11 @@ class Position:
 
 @final
 @dataclass(frozen=True, eq=False, slots=True)
-class Climb:
-    """A request: a few EM passes, all of them about its rows.
+class Terms:
+    """On what terms compiled passes are made.
 
     Parameters
     ----------
-    start : Position, Mixture or Groups
-        Where to begin, in the fit's coordinates; groups are given an M-step first.
     family : Family
         Of the covariances.
     regularization : Regularization
@@ -103,49 +97,55 @@ class Climb:
         Which coordinates.
     sampled : bool
         Ask the row sample instead of all rows.
-    passes : int
-        How many at most.
     accelerated : bool
         Whether to leap where EM is slow.
     tol, bar : float
         Of the stopping rule: once it is met, or cannot be, no more passes are made.
     """
 
-    start: Position | Mixture | Groups
     family: Family
     regularization: Regularization
     per_feature: bool
     sampled: bool
+    accelerated: bool
+    tol: float
+    bar: float
+
+
+@final
+@dataclass(frozen=True, eq=False, slots=True)
+class Climb:
+    """A request: a few EM passes, all of them about its rows.
+
+    Parameters
+    ----------
+    start : Position, Mixture or Groups
+        Where to begin, in the fit's coordinates; groups are given an M-step first.
+    terms : Terms
+        On what terms.
+    passes : int
+        How many at most.
+    """
+
+    start: Position | Mixture | Groups
+    terms: Terms
     passes: int
-    accelerated: bool = False
-    tol: float = 0.0
-    bar: float = -math.inf
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Number of components, and of features."""
-        start = self.start
-        centres = start.parameters[1] if isinstance(start, Position) else start.centres
-        return centres.shape[0], centres.shape[1]
-
-    @property
-    def from_groups(self) -> bool:
-        """Whether it begins with groups."""
-        return isinstance(self.start, Groups)
-
-    @property
-    def rule(self) -> tuple[bool, float, float]:
-        """As `engine.kernels.small.RULE` says."""
-        return self.accelerated, self.tol, self.bar
+    def sampled(self) -> bool:
+        """Whether it is about the row sample."""
+        return self.terms.sampled
 
     def run(self, rows: SmallRows) -> Climbed:
         """Make the passes."""
         from gaussmix.engine.kernels.small import climb
 
-        room = Room.empty((), *self.shape, self.passes)
-        room.begin(self.start)
-        ended = climb(*rows.units(self), rows.problem(self), self.rule, self.from_groups, *room)
-        return room.read(self, rows.coordinates, *ended)
+        start = self.start
+        centres = start.parameters[1] if isinstance(start, Position) else start.centres
+        room = Room.empty((), len(centres), centres.shape[1], self.passes)
+        room.begin(start)
+        ended = climb(*rows.arguments(self.terms), isinstance(start, Groups), *room)
+        return room.read(self.terms.family, rows.coordinates, *ended)
 
 
 @final
@@ -229,14 +229,14 @@ class Room(NamedTuple):
         else:
             weights[:], centres[:], factors[:] = start.weights, start.centres, start.spread.triangles()
 
-    def read(self, request: Climb, coordinates: Coordinates, made: int, ending: int, remaining: float) -> Climbed:
+    def read(self, family: Family, coordinates: Coordinates, made: int, ending: int, remaining: float) -> Climbed:
         """Return what a climb has written down."""
         from gaussmix.engine.kernels.small import FELL, GOING, SETTLED
 
         if made == 0:
             return Climbed([], remaining, False, None, None)
-        last = Position(coordinates, request.family, self.evaluated, None if ending == FELL else self.sums)
-        following = Position(coordinates, request.family, self.mixture) if ending == GOING else None
+        last = Position(coordinates, family, self.evaluated, None if ending == FELL else self.sums)
+        following = Position(coordinates, family, self.mixture) if ending == GOING else None
         return Climbed(self.objectives[:made].tolist(), remaining, ending == SETTLED, last, following)
 
 
@@ -264,24 +264,18 @@ class SmallRows:
         self.weights = np.concatenate(weights)
         self.total = float(self.weights.sum())
 
-    def units(self, request: Climb) -> tuple[Unit, Unit]:
-        """Return the compiled E-step, and the M-step of the request's family."""
+    def arguments(self, terms: Terms) -> tuple[Any, ...]:
+        """Return the first arguments of compiled passes: E-step, M-step, problem and rule."""
         from gaussmix.engine.kernels.small_expectation import expectation
         from gaussmix.engine.kernels.small_families import estimate
 
-        return expectation, estimate(*_letters(request.family)[1:])
-
-    def problem(self, request: Climb) -> tuple[Any, ...]:
-        """Return the rows and what is fitted to them, as `engine.kernels.small.PROBLEM` says."""
-        strength, reference = _pseudo_observations(request.regularization, len(self.spreads))
+        family = terms.family
+        letters = _CODES[family.volume], _CODES[family.shape], _CODES[family.orientation]
+        strength, reference = _pseudo_observations(terms.regularization, len(self.spreads))
         least_mass = max(strength, LEAST_MASS * self.total)
-        letters = _letters(request.family)
-        place = self.coordinates.log_jacobian
-        return self.rows, self.weights, self.spreads, letters, strength, reference, place, least_mass
-
-
-def _letters(family: Family) -> tuple[int, int, int]:
-    return _CODES[family.volume], _CODES[family.shape], _CODES[family.orientation]
+        penalty = strength, reference, self.coordinates.log_jacobian, least_mass
+        problem = self.rows, self.weights, self.spreads, letters, *penalty
+        return expectation, estimate(*letters[1:]), problem, (terms.accelerated, terms.tol, terms.bar)
 
 
 def _pseudo_observations(regularization: Regularization, n_features: int) -> tuple[float, Array]:

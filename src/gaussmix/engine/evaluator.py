@@ -124,9 +124,9 @@ class Evaluator:
 
     def _climb(self, requests: Sequence[Any]) -> list[Climbed | Raced]:
         """Make compiled passes, side by side where there are many."""
-        for each in {request.per_feature for request in requests} - self._rows.keys():
+        for each in {request.terms.per_feature for request in requests} - self._rows.keys():
             self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each])
-        return self.executor.near.each(lambda request: request.run(self._rows[request.per_feature]), requests)
+        return self.executor.near.each(lambda request: request.run(self._rows[request.terms.per_feature]), requests)
 
     def _read(self, requests: Sequence[Any]) -> list[Any]:
         if not requests:
@@ -154,7 +154,7 @@ class Evaluator:
             return AppraisalFold(plan, choose())
         return ExpectationFold(plan, choose(), request.assignment, self._scatters.get(request.per_feature))
 
-    def _prepare_scatters(self, requests: Sequence[Request], plans: Sequence[Plan]) -> None:
+    def _prepare_scatters(self, requests: Sequence[Expectation | Appraise], plans: Sequence[Plan]) -> None:
         """Compute, once, the total scatters that pooled quadratic plans are going to need."""
         for request, plan in zip(requests, plans, strict=True):
             if isinstance(request, Appraise) or request.per_feature in self._scatters:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gaussmix.engine.climb import Climb, Climbed, Room, SmallRows
+from gaussmix.engine.climb import Climbed, Parameters, Room, SmallRows, Terms
 from gaussmix.engine.summary import Summary
+
+Flags = NDArray[np.bool_]
 
 MOST_WORK = 1 << 21
 """Rows times (D + 1)^2 times components: a longer race would keep somebody waiting who interrupts it."""
@@ -18,56 +20,57 @@ MOST_WORK = 1 << 21
 @final
 @dataclass(frozen=True, eq=False, slots=True)
 class Race:
-    """A request: EM from several starts, a few passes of each, then the best and the favourites on; of its rows.
+    """A request: EM from S starts, a few passes of each, then the best and the favourites on; all of its rows.
 
     Parameters
     ----------
-    lanes : sequence of Climb
-        A request for each start, that differ in nothing else and allow as many passes as the longest may make; all of
-        the starts have as many components.
-    favourites : sequence of bool
-        Whether each goes on, however far behind.
+    mixtures : tuple of arrays
+        Weights (S, K), means (S, K, D), factors (S, K, D, D) of the starts; of groups masses, means and scatters.
+    groups : array (S,)
+        Which of them are groups, to be given an M-step first.
+    favourites : array (S,)
+        Which of them go on, however far behind.
+    terms : Terms
+        On what terms.
     heat_passes : int
-        Passes that each of them is given first; fewer than it may make.
+        Passes that each of them is given first; fewer than `passes`.
     surviving : int
         How many of those still on their way go on then, beside the favourites.
+    passes : int
+        How many a start may make at most.
     """
 
-    lanes: Sequence[Climb]
-    favourites: Sequence[bool]
+    mixtures: Parameters
+    groups: Flags
+    favourites: Flags
+    terms: Terms
     heat_passes: int
     surviving: int
-
-    @property
-    def per_feature(self) -> bool:
-        """Which coordinates."""
-        return self.lanes[0].per_feature
+    passes: int
 
     @property
     def sampled(self) -> bool:
         """Whether it is about the row sample."""
-        return self.lanes[0].sampled
+        return self.terms.sampled
 
     def run(self, rows: SmallRows) -> Raced:
         """Run it."""
         from gaussmix.engine.kernels.small import climb
         from gaussmix.engine.kernels.small_race import race
 
-        lanes, n_starts = self.lanes, len(self.lanes)
-        room = Room.empty((n_starts,), *lanes[0].shape, lanes[0].passes)
-        rooms = [room.of(s) for s in range(n_starts)]
-        for lane, mine in zip(lanes, rooms, strict=True):
-            mine.begin(lane.start)
+        n_starts, n_components, n_features = self.mixtures[1].shape
+        room = Room.empty((n_starts,), n_components, n_features, self.passes)
+        for mine, given in zip(room.mixture, self.mixtures, strict=True):
+            mine[:] = given
         made, endings = np.empty((2, n_starts), dtype=np.int64)
         remaining, survived = np.empty(n_starts), np.zeros(n_starts, dtype=np.bool_)
         over = race(
-            *(climb, *rows.units(lanes[0]), rows.problem(lanes[0]), lanes[0].rule),
-            *(np.array([lane.from_groups for lane in lanes]), np.array(self.favourites)),
-            *(self.heat_passes, self.surviving, *room, made, endings, remaining, survived),
+            *(climb, *rows.arguments(self.terms), self.groups, self.favourites, self.heat_passes, self.surviving),
+            *(*room, made, endings, remaining, survived),
         )
         climbed = [
-            mine.read(lane, rows.coordinates, int(made[s]), int(endings[s]), float(remaining[s]))
-            for s, (lane, mine) in enumerate(zip(lanes, rooms, strict=True))
+            room.of(s).read(self.terms.family, rows.coordinates, *ended)
+            for s, ended in enumerate(zip(made.tolist(), endings.tolist(), remaining.tolist(), strict=True))
         ]
         return Raced(climbed, survived.tolist() if over else None)
 

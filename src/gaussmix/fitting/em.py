@@ -160,7 +160,7 @@ class _Run:
     def climb(self) -> Climb:
         """Return the request for the next passes of a small problem."""
         passes = max(1, min(_MOST_AT_ONCE, self._rule.max_passes - len(self._trace)))
-        return self._model.climb(self.here, passes, self._rule, accelerated=self._leaps is not None)
+        return Climb(self.here, self._model.terms(self._rule, accelerated=self._leaps is not None), passes)
 
     def mixture(self) -> Mixture:
         """Return the mixture that the next pass is about."""

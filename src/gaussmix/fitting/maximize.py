@@ -12,7 +12,7 @@ from gaussmix._linalg import Array
 from gaussmix.covariance import Covariances, Family, Scatter, Structure
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.engine.assignment import SOFT, Assignment
-from gaussmix.engine.climb import LEAST_MASS, Climb, Groups, Position
+from gaussmix.engine.climb import LEAST_MASS, Terms
 from gaussmix.engine.expectation import Expectation
 from gaussmix.engine.plan import LARGEST_BOUND, error_bound
 from gaussmix.engine.summary import Pilot
@@ -90,15 +90,13 @@ class Model:
             self.sampled,
         )
 
-    def climb(
-        self, start: Position | Mixture | Groups, passes: int, rule: StoppingRule, *, accelerated: bool = False
-    ) -> Climb:
-        """Return the request for several passes of a small problem."""
+    def terms(self, rule: StoppingRule, *, accelerated: bool = False) -> Terms:
+        """Return on what terms the passes of a small problem are made."""
         family = self.structure
         assert isinstance(family, Family)
-        return Climb(
-            *(start, family, self.regularization, family.axis_equivariant, self.sampled, passes),
-            *(accelerated and self.regularization.monotone, rule.tol, rule.bar),
+        accelerated = accelerated and self.regularization.monotone
+        return Terms(
+            family, self.regularization, family.axis_equivariant, self.sampled, accelerated, rule.tol, rule.bar
         )
 
     def maximize(self, statistics: Statistics, previous: Covariances | None) -> Mixture:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-from gaussmix.engine.climb import Groups
-from gaussmix.engine.race import Race
+import numpy as np
+
+from gaussmix.engine.climb import Parameters
+from gaussmix.engine.race import Flags, Race
 from gaussmix.fitting.algorithm import EM, Algorithm
 from gaussmix.fitting.em import Reseed, concluded, em
 from gaussmix.fitting.maximize import Model
@@ -108,29 +110,44 @@ def _n_components(start: Start | Mixture | Outcome) -> float:
     return len(start.mass) if isinstance(start, Start) else start.n_components
 
 
-def _position(start: Start | Mixture | Outcome, model: Model) -> Mixture | Groups:
-    assert not isinstance(start, Outcome)
-    return start.groups(model) if isinstance(start, Start) else start.expressed_in(model.pilot.coordinates)
+def _stacked(runners: Sequence[Runner], model: Model) -> tuple[Parameters, Flags]:
+    """Return weights, means and factors of the starts, of groups their masses, means and scatters; and which are."""
+    n, k, units = len(runners), int(_n_components(runners[0].start)), model.pilot.spreads
+    weights, centres, factors = np.empty((n, k)), np.empty((n, k, len(units))), np.empty((n, k, len(units), len(units)))
+    groups = np.array([isinstance(runner.start, Start) for runner in runners])
+    for s, runner in enumerate(runners):
+        start = runner.start
+        if isinstance(start, Start):
+            weights[s], centres[s], factors[s] = start.mass, start.means, start.scatters
+        elif isinstance(start, Mixture):
+            mixture = start.expressed_in(model.pilot.coordinates)
+            weights[s], centres[s], factors[s] = mixture.weights, mixture.centres, mixture.spread.triangles()
+    centres[groups] *= units
+    factors[groups] *= units * units[:, None]
+    return (weights, centres, factors), groups
 
 
 def _compiled_race(
     runners: Sequence[Runner], model: Model, heat: StoppingRule, rule: StoppingRule, reseed: Reseed | None
 ) -> Method[list[Runner]]:
     """Race in one request, as far as compiled code can."""
-    starts = [_position(runner.start, model) for runner in runners]
-    lanes = [model.climb(start, rule.max_passes, rule, accelerated=True) for start in starts]
+    favourites = np.array([runner.favourite for runner in runners])
+    terms = model.terms(rule, accelerated=True)
     try:
-        (raced,) = yield [Race(lanes, [runner.favourite for runner in runners], heat.max_passes, _SURVIVING)]
+        (raced,) = yield [
+            Race(*_stacked(runners, model), favourites, terms, heat.max_passes, _SURVIVING, rule.max_passes)
+        ]
     except Stop:
         return list(runners)
     survived = [False] * len(runners) if raced.survived is None else raced.survived
-    field = list(runners)
+    field: list[Runner] = []
     rest: dict[int, Method[Outcome]] = {}
-    for i, climbed in enumerate(raced.climbed):
+    for i, (runner, climbed) in enumerate(zip(runners, raced.climbed, strict=True)):
         mine = rule if survived[i] else heat
-        field[i] = replace(runners[i], outcome=concluded(climbed, mine))
-        if field[i].outcome is None:
-            rest[i] = em(runners[i].start, model, mine, reseed, accelerated=True, climbed=climbed)
+        outcome = concluded(climbed, mine)
+        field.append(Runner(runner.kind, runner.start, runner.favourite, outcome))
+        if outcome is None:
+            rest[i] = em(runner.start, model, mine, reseed, accelerated=True, climbed=climbed)
     for i, outcome in zip(rest, (yield from together(list(rest.values()))), strict=True):
         field[i] = replace(runners[i], outcome=outcome)
     if raced.survived is None:

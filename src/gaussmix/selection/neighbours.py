@@ -11,7 +11,7 @@ import numpy as np
 from gaussmix.covariance import Family
 from gaussmix.fitting.candidate import Contest
 from gaussmix.fitting.race import Runner
-from gaussmix.fitting.starts.groups import groups_of, merge, nearest_pairs, split
+from gaussmix.fitting.starts.groups import groups_of, join_nearest, splits
 from gaussmix.fitting.starts.start import Start
 
 Key = tuple[str, int]
@@ -41,6 +41,7 @@ class Neighbours:
         self._followed = {} if followed is None else followed
         self._same = same
         self._leaders = {key: leader for key, contest in contests.items() if (leader := contest.leader) is not None}
+        self._found: dict[Key, Start | None] = {}
         self._by_objective: dict[int, list[Family]] = {}
         for key in sorted(self._leaders, key=lambda key: -self._leaders[key].objective):
             self._by_objective.setdefault(key[1], []).append(contests[key].family)
@@ -77,10 +78,10 @@ class Neighbours:
             yield Runner("other structure", groups)
         if (fewer := self._groups(key, "split", (family.name, k - 1))) is not None:
             spreads = np.trace(fewer.scatters, axis1=1, axis2=2)
-            for component in np.argsort(-spreads)[:_MOST_SPLITS]:
-                yield Runner("split", split(fewer, int(component)))
+            widest = np.argsort(-spreads)[:_MOST_SPLITS].tolist()
+            yield from (Runner("split", start) for start in splits(fewer, widest))
         if (more := self._groups(key, "merged", (family.name, k + 1))) is not None:
-            yield Runner("merged", merge(more, *nearest_pairs(more)[0]))
+            yield Runner("merged", join_nearest(more))
 
     def _is_new(self, key: Key, kind: str, other: Key) -> bool:
         """Whether another candidate has not made this suggestion from the optimum where it stands; now it has."""
@@ -99,4 +100,6 @@ class Neighbours:
         """Return the groups that another candidate's leader makes of the rows, for a new suggestion."""
         if other is None or other not in self._leaders or not self._is_new(key, kind, other):
             return None
-        return groups_of(self._leaders[other], self._contests[other].model)
+        if other not in self._found:
+            self._found[other] = groups_of(self._leaders[other], self._contests[other].model)
+        return self._found[other]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
-from gaussmix._linalg import Array
+from gaussmix._linalg import Array, Integers
 from gaussmix.covariance import Moment
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Outcome
@@ -66,12 +67,18 @@ def moves(groups: Start, z: Array, rng: np.random.Generator) -> Iterator[Start]:
 
 def split(groups: Start, component: int) -> Start:
     """Return the groups with one of them cut in two along its widest axis."""
-    mass, scatter = groups.mass[component], groups.scatters[component]
-    values, vectors = np.linalg.eigh(scatter / mass)
-    step = _APART * np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
-    half = 0.5 * (scatter - mass * np.outer(step, step))
-    centre = groups.means[component]
-    return _halved("split", groups, component, (centre + step, centre - step), (half, half))
+    return next(splits(groups, [component]))
+
+
+def splits(groups: Start, components: Sequence[int]) -> Iterator[Start]:
+    """Yield the groups with one after another of some of them cut in two along its widest axis."""
+    chosen = np.asarray(components)
+    values, vectors = np.linalg.eigh(groups.scatters[chosen] / groups.mass[chosen, None, None])
+    steps = _APART * np.sqrt(np.maximum(values[:, -1:], 0.0)) * vectors[:, :, -1]
+    for component, step in zip(components, steps, strict=True):
+        mass, centre = groups.mass[component], groups.means[component]
+        half = 0.5 * (groups.scatters[component] - mass * step[:, None] * step)
+        yield _halved("split", groups, component, (centre + step, centre - step), (half, half))
 
 
 def hollow(groups: Start, component: int) -> Start:
@@ -97,14 +104,14 @@ def plant(groups: Start, row: Array) -> Start:
 def _halved(
     kind: str, groups: Start, component: int, means: tuple[Array, Array], scatters: tuple[Array, Array]
 ) -> Start:
-    rest = np.arange(len(groups.mass)) != component
-    half = 0.5 * groups.mass[component]
-    return Start(
-        kind,
-        np.concatenate([groups.mass[rest], [half, half]]),
-        np.concatenate([groups.means[rest], means]),
-        np.concatenate([groups.scatters[rest], scatters]),
-    )
+    k, (_, d) = len(groups.mass), groups.means.shape
+    rest = [other for other in range(k) if other != component]
+    mass, centres, matrices = np.empty(k + 1), np.empty((k + 1, d)), np.empty((k + 1, d, d))
+    mass[: k - 1], centres[: k - 1], matrices[: k - 1] = groups.mass[rest], groups.means[rest], groups.scatters[rest]
+    mass[k - 1 :] = 0.5 * groups.mass[component]
+    centres[k - 1], centres[k] = means
+    matrices[k - 1], matrices[k] = scatters
+    return Start(kind, mass, centres, matrices)
 
 
 def merge(groups: Start, first: int, second: int) -> Start:
@@ -114,7 +121,7 @@ def merge(groups: Start, first: int, second: int) -> Start:
     mean = groups.mass[pair] @ groups.means[pair] / mass
     gaps = groups.means[pair] - mean
     scatter = groups.scatters[pair].sum(axis=0) + (gaps.T * groups.mass[pair]) @ gaps
-    rest = np.setdiff1d(np.arange(len(groups.mass)), pair)
+    rest = [other for other in range(len(groups.mass)) if other not in pair]
     return Start(
         "merged",
         np.append(groups.mass[rest], mass),
@@ -129,7 +136,19 @@ def nearest_pairs(groups: Start) -> list[tuple[int, int]]:
     values, vectors = np.linalg.eigh(pooled)
     least = values[-1] * 1e-12 if values[-1] > 0.0 else 1.0  # groups of equal rows alone have no metric of their own
     white = groups.means @ (vectors / np.sqrt(np.maximum(values, least)))
-    first, second = np.triu_indices(len(white), 1)
+    first, second = _pairs(len(white))
     distances = np.square(white[first] - white[second]).sum(axis=1)
     order = np.argsort(distances, kind="stable")
     return list(zip(first[order].tolist(), second[order].tolist(), strict=True))
+
+
+def join_nearest(groups: Start) -> Start:
+    """Return the groups with the two nearest made one."""
+    return merge(groups, *nearest_pairs(groups)[0])
+
+
+@lru_cache(maxsize=64)
+def _pairs(n: int) -> tuple[Integers, Integers]:
+    """Return both indices of all pairs of n."""
+    first, second = np.triu_indices(n, 1)
+    return first.astype(np.int64), second.astype(np.int64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import boolean, float64, int64
+from numba import boolean, float64, int64, types
 
 from gaussmix._linalg import Array, Integers
 from gaussmix.engine.kernels.compiling import Unit, inner
@@ -30,65 +30,83 @@ class Clusters(NamedTuple):
     ridge: float
 
 
-def _join_all(x: Array, mass: Array, full: bool) -> Integers:
-    """Return the pairs (n - 1, 2) of clusters joined, the cheapest first; negative from where distances overflow."""
-    n = x.shape[0]
-    merges = np.full((n - 1, 2), -1, dtype=np.int64)
-    clusters, work, fresh = _begin(x, mass, full), np.empty((x.shape[1], x.shape[1])), np.empty(n)
-    costs, partner, least, left = np.full((n, n), np.inf), np.zeros(n, dtype=np.int64), np.full(n, np.inf), np.arange(n)
+_CLUSTERS = types.NamedTuple(
+    (boolean, float64[::1], int64[::1], float64[:, ::1], float64[:, :, ::1], float64[::1], float64[::1], float64),
+    Clusters,
+)
+
+
+def _join(
+    clusters: Clusters, costs: Array, partner: Integers, least: Array, left: Integers, work: Array, merges: Integers
+) -> int:
+    """Fill in the pairs (n - 1, 2) of clusters joined, the cheapest first; return how many before distances overflow.
+
+    Parameters
+    ----------
+    clusters : Clusters
+        Rows to begin with.
+    costs : array (n + 1, n)
+        Overwritten by what joins cost, and in the last row by those of the latest union.
+    partner, least, left : arrays (n,)
+        Overwritten by every cluster's cheapest partner, what that join costs, and the clusters that are left.
+    work : array (D, D)
+        Scratch.
+    merges : array (n - 1, 2)
+        The pairs.
+    """
+    n = left.shape[0]
+    fresh = costs[n]
     for i in range(n):
-        _fill_costs(clusters, i, left[i + 1 :], work, fresh)
-        for j in range(i + 1, n):
-            costs[i, j] = fresh[j - i - 1]
-            costs[j, i] = costs[i, j]
+        left[i] = i
     for i in range(n):
-        _look_through(costs, partner, least, left, i)
+        _fill_costs(clusters, i, left, n, work, fresh)
+        for j in range(i, n):
+            costs[i, j] = fresh[j]
+            costs[j, i] = fresh[j]
+    for i in range(n):
+        _look_through(costs, partner, least, left, n, i)
     for step in range(n - 1):
+        n_left = n - step
         i = left[0]
-        for other in left:
-            if least[other] < least[i]:
-                i = other
+        for place in range(1, n_left):
+            i = left[place] if least[left[place]] < least[i] else i
         if not np.isfinite(least[i]):
-            break
+            return step
         j = int(partner[i])
         merges[step, 0], merges[step, 1] = i, j
-        _absorb(clusters, i, j, work)
-        left = _without(left, j)
-        _fill_costs(clusters, i, left, work, fresh)
-        _renew(costs, partner, least, left, fresh, i, j)
+        _absorb(clusters, i, partner, work, fresh)
+        _leave_out(left, n_left, j)
+        _fill_costs(clusters, i, left, n_left - 1, work, fresh)
+        _renew(costs, partner, least, left, n_left - 1, i, j)
+    return n - 1
+
+
+_joined = Unit(
+    _join,
+    int64(_CLUSTERS, float64[:, ::1], int64[::1], float64[::1], int64[::1], float64[:, ::1], int64[:, ::1]),
+)
+
+
+def join_all(x: Array, mass: Array, full: bool) -> Integers:
+    """Return the pairs (n - 1, 2) of clusters joined, the cheapest first; negative from where distances overflow."""
+    n, n_features = x.shape
+    centred = x - mass @ x / mass.sum()
+    ridge = float(mass @ (centred**2).sum(axis=1)) / (mass.sum() * n_features) if n > 1 else 1.0
+    scatters, traces = np.zeros((n, n_features, n_features)), np.zeros(n)
+    terms = mass * np.log(ridge / mass) if full else np.zeros(n)
+    clusters = Clusters(full, mass.copy(), np.ones(n, dtype=np.int64), x.copy(), scatters, traces, terms, ridge)
+    costs, least, merges = np.empty((n + 1, n)), np.empty(n), np.full((n - 1, 2), -1, dtype=np.int64)
+    partner, left = np.empty((2, n), dtype=np.int64)
+    _joined(clusters, costs, partner, least, left, np.empty((n_features, n_features)), merges)
     return merges
 
 
-join_all = Unit(_join_all, int64[:, ::1](float64[:, ::1], float64[::1], boolean))
-
-
 @inner
-def _begin(x: Array, mass: Array, full: bool) -> Clusters:
-    n, n_features = x.shape
-    total, squares = 0.0, 0.0
-    for i in range(n):
-        total += mass[i]
-    for a in range(n_features):
-        mean = 0.0
-        for i in range(n):
-            mean += mass[i] * x[i, a] / total
-        for i in range(n):
-            squares += mass[i] * (x[i, a] - mean) ** 2
-    ridge = squares / (total * n_features) if n > 1 else 1.0
-    scatters = np.zeros((n, n_features, n_features))
-    terms = np.zeros(n)
-    if full:
-        for i in range(n):
-            terms[i] = mass[i] * np.log(ridge / mass[i])
-    return Clusters(full, mass.copy(), np.ones(n, dtype=np.int64), x.copy(), scatters, np.zeros(n), terms, ridge)
-
-
-@inner
-def _fill_costs(clusters: Clusters, i: int, others: Integers, work: Array, fresh: Array) -> None:
-    """Fill in by how much joining cluster i with each of `others` raises the criterion; i itself is without bound."""
+def _fill_costs(clusters: Clusters, i: int, others: Integers, count: int, work: Array, fresh: Array) -> None:
+    """Fill in by how much joining cluster i with each of the others raises the criterion; i itself is without bound."""
     full, mass, sizes, means, scatters, traces, terms, ridge = clusters
     n_features = means.shape[1]
-    for place in range(others.shape[0]):
+    for place in range(count):
         j = others[place]
         total = mass[i] + mass[j]
         reduced = mass[i] * mass[j] / total
@@ -137,14 +155,14 @@ def _determinant(a: Array) -> float:
 
 
 @inner
-def _absorb(clusters: Clusters, i: int, j: int, work: Array) -> None:
-    """Join cluster j into cluster i."""
+def _absorb(clusters: Clusters, i: int, partner: Integers, work: Array, cost: Array) -> None:
+    """Join its cheapest partner into cluster i; the first of `cost` is scratch."""
     full, mass, sizes, means, scatters, traces, terms, _ = clusters
+    j = int(partner[i])
     total = mass[i] + mass[j]
     reduced = mass[i] * mass[j] / total
     if full:
-        cost = np.empty(1)
-        _fill_costs(clusters, i, np.array([j]), work, cost)
+        _fill_costs(clusters, i, partner[i : i + 1], 1, work, cost)
         terms[i] += terms[j] + cost[0]
         traces[i] += traces[j]
         for a in range(means.shape[1]):
@@ -159,37 +177,37 @@ def _absorb(clusters: Clusters, i: int, j: int, work: Array) -> None:
 
 
 @inner
-def _without(left: Integers, j: int) -> Integers:
-    """Return the clusters that are left once j is not."""
+def _leave_out(left: Integers, n_left: int, j: int) -> None:
+    """Take cluster j out of those that are left, whose order stays."""
     place = 0
-    for other in left:
-        if other != j:
-            left[place] = other
+    for old in range(n_left):
+        if left[old] != j:
+            left[place] = left[old]
             place += 1
-    return left[:place]
 
 
 @inner
-def _renew(costs: Array, partner: Integers, least: Array, left: Integers, fresh: Array, i: int, j: int) -> None:
+def _renew(costs: Array, partner: Integers, least: Array, left: Integers, n_left: int, i: int, j: int) -> None:
     """Take in the costs of cluster i, which has absorbed j; those whose partner was one of them look at all again."""
-    for place in range(left.shape[0]):
+    for place in range(n_left):
         other = left[place]
-        cost = fresh[place]
+        cost = costs[costs.shape[1], place]
         costs[i, other], costs[other, i] = cost, cost
         if partner[other] == i or partner[other] == j or other == i:
             partner[other] = -1
         elif cost < least[other] or (cost == least[other] and i < partner[other]):
             least[other], partner[other] = cost, i
-    for other in left:
-        if partner[other] == -1:
-            _look_through(costs, partner, least, left, other)
+    for place in range(n_left):
+        if partner[left[place]] == -1:
+            _look_through(costs, partner, least, left, n_left, left[place])
 
 
 @inner
-def _look_through(costs: Array, partner: Integers, least: Array, left: Integers, i: int) -> None:
+def _look_through(costs: Array, partner: Integers, least: Array, left: Integers, n_left: int, i: int) -> None:
     """Find a cluster's cheapest partner, the first among equals."""
     best, where = np.inf, -1
-    for other in left:
+    for place in range(n_left):
+        other = left[place]
         if other != i and (where == -1 or costs[i, other] < best):
             best, where = costs[i, other], other
     least[i], partner[i] = best, where

@@ -123,7 +123,7 @@ def _stacked(runners: Sequence[Runner], model: Model) -> tuple[Parameters, Flags
             mixture = start.expressed_in(model.pilot.coordinates)
             weights[s], centres[s], factors[s] = mixture.weights, mixture.centres, mixture.spread.triangles()
     centres[groups] *= units
-    factors[groups] *= units * units[:, None]
+    factors[groups] = factors[groups] * units * units[:, None]
     return (weights, centres, factors), groups
 
 

@@ -1,0 +1,78 @@
+"""Races: in one compiled call they end as start by start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gaussmix as gm
+from gaussmix.covariance.families import NAMES, family
+from gaussmix.data.open import open_source
+from gaussmix.engine.evaluator import Evaluator
+from gaussmix.engine.race import most_raced
+from gaussmix.fitting.drive import Driver
+from gaussmix.fitting.fit import usual_regularization
+from gaussmix.fitting.maximize import Model
+from gaussmix.fitting.race import Runner, race
+from gaussmix.fitting.starts.seeds import Seeds
+from gaussmix.fitting.stopping import Reason, StoppingRule
+
+RULE = StoppingRule(1e-5, 100)  # as many passes as a small climb makes at once: none begins anew on the way
+
+
+def prepared(x: np.ndarray, structure: str, k: int, seed: int) -> tuple[Evaluator, Model, list[Runner]]:
+    evaluator = Evaluator.open(open_source(x), gm.LocalEngine(1))
+    chosen = family(structure, x.shape[1])
+    pilot = evaluator.pilots[chosen.axis_equivariant]
+    penalty = usual_regularization(evaluator.summary).settled(chosen, pilot.coordinates)
+    model = Model(chosen, penalty, pilot, 1e-9, small=True, most_raced=most_raced(evaluator.summary))
+    starts = Seeds(evaluator.summary, seed).starts(k, "auto", 6)
+    return evaluator, model, [Runner(start.kind, start, start.favourite) for start in starts]
+
+
+@pytest.mark.parametrize("structure", NAMES)
+@given(seed=st.integers(0, 2**32), k=st.integers(1, 5), n=st.integers(30, 150), d=st.integers(2, 6))
+@settings(deadline=None, max_examples=8)
+def test_a_compiled_race_ends_as_start_by_start(structure, seed, k, n, d):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, d)) * rng.uniform(0.3, 3.0, d) + 4.0 * rng.integers(0, 3, (n, 1))
+    evaluator, model, runners = prepared(x, structure, k, seed)
+    driver = Driver(evaluator)
+    (together,) = driver.run([race(runners, model, RULE)])
+    (apart,) = driver.run([race(runners, replace(model, most_raced=0), RULE)])
+    for one, other in zip(together, apart, strict=True):
+        assert one.outcome.reason is other.outcome.reason
+        assert one.outcome.trace == other.outcome.trace
+        assert np.array_equal(one.outcome.mixture.centres, other.outcome.mixture.centres)
+
+
+def test_favourites_and_the_two_best_go_on_and_the_rest_is_outrun():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(120, 3)) + 3.0 * rng.integers(0, 4, (120, 1))
+    evaluator, model, runners = prepared(x, "VVV", 4, 0)
+    (field,) = Driver(evaluator).run([race(runners, model, replace(RULE, tol=1e-12))])
+    going = [runner for runner in field if runner.outcome.reason is not Reason.OUTRUN]
+    assert {runner.kind for runner in runners if runner.favourite} <= {runner.kind for runner in going}
+    assert all(runner.outcome.passes > 8 or runner.outcome.reason is Reason.CONVERGED for runner in going)
+    assert all(runner.outcome.passes == 8 for runner in field if runner not in going)
+    assert len(going) < len(field)
+
+
+def test_a_start_that_compiled_code_cannot_judge_is_judged_by_the_general_code():
+    x = np.concatenate([np.zeros((40, 2)), np.random.default_rng(0).normal(size=(40, 2)) + 9.0])
+    evaluator, model, runners = prepared(x, "VVV", 3, 0)
+    model = replace(model, regularization=gm.Unregularized())
+    (field,) = Driver(evaluator).run([race(runners, model, RULE)])
+    assert len(field) == len(runners)
+    ended = {runner.outcome.reason for runner in field if runner.outcome is not None}
+    assert ended & {Reason.COLLAPSED, Reason.DROPPED, Reason.PRECISION} or len(ended) < len(runners)
+
+
+def test_too_much_work_is_not_raced_in_one_go():
+    rng = np.random.default_rng(1)
+    evaluator = Evaluator.open(open_source(rng.normal(size=(20_000, 4))), gm.LocalEngine(1))
+    assert most_raced(evaluator.summary) == 2**21 // (20_000 * 25)

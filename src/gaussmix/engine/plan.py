@@ -109,9 +109,9 @@ def make_plan(
         Take the anchored form whatever the bound says.
     """
     mixture = mixture.expressed_in(pilot.coordinates)
-    bound = error_bound(mixture, pilot.spreads)
     allowed = anchors is None and not anchored and _keeps_enough(moment, mixture)
-    safe = allowed and bound <= min(LARGEST_BOUND, precision)
+    bound = error_bound(mixture, pilot.spreads) if allowed else np.inf
+    safe = bound <= min(LARGEST_BOUND, precision)
     spread, centres = mixture.spread, mixture.centres
     with np.errstate(divide="ignore"):
         constants = np.log(mixture.weights) - 0.5 * spread.log_determinants()

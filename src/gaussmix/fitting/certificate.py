@@ -77,8 +77,15 @@ def certify(outcome: Outcome, starts: Sequence[StartRecord], spreads: Array, sam
         len(starts),
         len(ended) - len(lower),
         float(best - max(lower)) if lower else None,
-        float(np.linalg.cond(mixture.spread.dense() / (spreads * spreads[:, None])).max()),
+        _condition(mixture.spread.triangles() / spreads[:, None]),
     )
+
+
+def _condition(factors: Array) -> float:
+    """Return the largest condition number of the covariances with these factors (G, D, D)."""
+    spreads = np.linalg.svd(factors, compute_uv=False)
+    with np.errstate(divide="ignore", over="ignore"):
+        return float(np.square(spreads[:, 0] / spreads[:, -1]).max())
 
 
 def _gradient(outcome: Outcome) -> float:

@@ -223,10 +223,18 @@ class Candidates:
 
     def model(self, family: Family) -> Model:
         """Return what is fitted, in the coordinates that the family allows."""
-        evaluator = self.evaluator
-        pilot = evaluator.pilots[family.axis_equivariant]
-        scaled = self.regularization.settled(family, pilot.coordinates)
-        return _sized(Model(family, scaled, pilot, self.recipe.rule.tol / 10.0), evaluator.summary)
+        if family not in self._models:
+            evaluator = self.evaluator
+            pilot = evaluator.pilots[family.axis_equivariant]
+            scaled = self.regularization.settled(family, pilot.coordinates)
+            model = Model(family, scaled, pilot, self.recipe.rule.tol / 10.0)
+            self._models[family] = _sized(model, evaluator.summary)
+        return self._models[family]
+
+    @cached_property
+    def _models(self) -> dict[Family, Model]:
+        """Those made so far."""
+        return {}
 
     def entered(self, family: Family, n_components: int, first: int = 0, last: int | None = None) -> Contest:
         """Return a candidate's starts, from the `first` to before the `last`, none of them run yet."""

@@ -18,7 +18,7 @@ def read_only(values: object) -> Array:
     array = np.asarray(values, dtype=np.float64)
     if array.flags.writeable:
         array = array.view()
-        array.flags.writeable = False
+        array.setflags(write=False)
     return array
 
 

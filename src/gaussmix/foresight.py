@@ -98,7 +98,7 @@ def forecast(
     near = executor.near
     assert isinstance(near, LocalEngine)
     length = segment_rows(rows)
-    depth = near.under_way(d, length)
+    depth = near.under_way(source, length)
     of_rows = None if rows is None else 8 * rows * (d + 1)
     kept = executor.budget if of_rows is None else of_rows if of_rows <= executor.budget else 0
     all_sums = sum(_statistics_bytes(family, k, d) for family in families for k in counts)

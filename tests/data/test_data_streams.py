@@ -343,7 +343,7 @@ def test_a_truncated_file_is_told_by_name_and_a_damaged_one_by_row_group(tmp_pat
     whole = path.read_bytes()
     at = parquet.ParquetFile(path).metadata.row_group(1).column(0).data_page_offset
     path.write_bytes(whole[: at + 10] + bytes(5000) + whole[at + 5010 :])
-    with pytest.raises(SourceError, match=r"x\.parquet cannot be read from row 65536 on, in row groups 0 to 1"):
+    with pytest.raises(SourceError, match=r"x\.parquet cannot be read from row 98304 on, in row groups 0 to 1"):
         gm.fit(path, 2)
     path.write_bytes(whole[:-400])
     with pytest.raises(SourceError, match=r"x\.parquet cannot be read"):

@@ -129,15 +129,17 @@ def floats(column: ArrowArray) -> NDArray[np.float64]:
     """Return the values of an Arrow array as float64, nulls as NaN."""
     import pyarrow as pa
 
-    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    if column.type != pa.float64():
+        column = column.cast(pa.float64(), safe=False)
+    return column.to_numpy(zero_copy_only=False)
 
 
 def matrix(columns: Sequence[ArrowArray], dtype: np.dtype[np.floating[Any]]) -> NDArray[np.floating]:
-    """Gather columns into C-ordered rows (rows, columns)."""
-    x = np.empty((len(columns[0]), len(columns)), dtype=dtype)
+    """Return columns as rows (rows, columns), column by column in memory as they came."""
+    lying = np.empty((len(columns), len(columns[0])), dtype=dtype)
     for j, column in enumerate(columns):
-        x[:, j] = floats(column)
-    return x
+        lying[j] = floats(column)
+    return lying.T
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Parquet files: only the columns in use are read, a megabyte of each at a time."""
+"""Parquet files: only the columns in use are read, a stretch of rows at a time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import final
 
 from gaussmix.data.arrow import ArrowTable, Columns, unreadable
-from gaussmix.data.table import ROWS_PER_READ, Part, Wrapped
+from gaussmix.data.table import Part, Wrapped
 
-STREAMED_BYTES = 2**20
+STREAMED_BYTES = 2**18
 """Bytes of a column that are held at once; without this, whole row groups are read ahead."""
+
+ROWS_DECODED = 2**15
+"""Rows that are decoded at once: as many as one thread computes at a time, so that they are still in its cache."""
 
 PART_ROWS = 2**18
 """Rows that a part for another process has at least: row groups are put together until they are as many."""
@@ -70,7 +73,7 @@ class ParquetTable(Wrapped):
 
     def _about(self, row: int) -> str:
         """Say where the batch that begins at `row` stands: it may go on into the next row groups."""
-        first, last = self._group_of(row), self._group_of(row + ROWS_PER_READ - 1)
+        first, last = self._group_of(row), self._group_of(row + ROWS_DECODED - 1)
         groups = f"row group {first}" if first == last else f"row groups {first} to {last}"
         return f" from row {row} on, in {groups}"
 
@@ -80,7 +83,7 @@ class ParquetTable(Wrapped):
         wanted = [self._names[i] for i in positions]
         read = 0
         with parquet.ParquetFile(self._path, pre_buffer=False, buffer_size=STREAMED_BYTES) as file:
-            batches = file.iter_batches(ROWS_PER_READ, row_groups=list(self._groups), columns=wanted, use_threads=False)
+            batches = file.iter_batches(ROWS_DECODED, row_groups=list(self._groups), columns=wanted, use_threads=False)
             while True:
                 with unreadable(str(self._path), self._about(read)):
                     batch = next(batches, None)

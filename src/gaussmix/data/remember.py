@@ -67,6 +67,7 @@ class Remembered(Derived):
         kept = 0
         for chunk in self._source.chunks():
             if self._budget > 0:
+                chunk = chunk.by_rows()  # once, instead of at every reading
                 keeping.append(chunk)
                 kept += _bytes(chunk)
             elif spool is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, final
 
 import numpy as np
@@ -19,7 +19,7 @@ class Chunk:
     Parameters
     ----------
     x : array (rows, D)
-        Feature values, float64 or float32 as the source holds them; not to be written to.
+        Feature values, float64 or float32, in memory in the order in which the source holds them; not to be written to.
     weights : array (rows,) or None
         Row weights; None means one each.
     start : int
@@ -34,6 +34,10 @@ class Chunk:
     def stop(self) -> int:
         """One past the position of the last row."""
         return self.start + self.x.shape[0]
+
+    def by_rows(self) -> Chunk:
+        """Return the same rows, one after the other in memory: sums over rows take their bits from that order."""
+        return self if self.x.flags.c_contiguous else replace(self, x=np.ascontiguousarray(self.x))
 
 
 class Source(ABC):

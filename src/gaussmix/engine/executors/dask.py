@@ -188,7 +188,8 @@ def _states(folds: Sequence[Fold[Any, Any]], source: Source, rows: Any, length: 
     """Return what one partition leaves behind, on a worker."""
     trees: list[Tree[Any]] = [Tree(fold) for fold in folds]
     with one_blas_thread():
-        for chunk in rebatch(source if rows is None else source.filled(rows), length):
+        for stretch in rebatch(source if rows is None else source.filled(rows), length):
+            chunk = stretch.by_rows()
             for fold, tree in zip(folds, trees, strict=True):
                 tree.push(fold.segment(chunk))
     return [tree.root() for tree in trees]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from threading import Event
 from typing import Any, final
+
+import numpy as np
 
 from gaussmix._validation import memory_size, positive_integer
 from gaussmix.data.rebatch import rebatch
@@ -17,6 +20,8 @@ from gaussmix.engine.executors.threads import available_threads, one_blas_thread
 from gaussmix.engine.fold import Fold, Tree, segment_rows
 
 LEAST_MEMORY = 16_000_000
+_AHEAD, _AHEAD_BYTES = 4, 64_000_000  # stretches for each thread that are read ahead, and what they may take
+_KEPT_WHEN_FREED = 31 * 2**20
 _MERGING = 24  # states of a fold that wait in its tree at most, beside those under way
 
 
@@ -61,17 +66,23 @@ class LocalEngine(Engine):
         """Half of the limit, or 64 MB."""
         return BUDGET if self.memory_limit is None else self.memory_limit // 2
 
-    def under_way(self, n_features: int, rows: int) -> int:
-        """Return how many stretches of `rows` rows are read before the first of them is computed."""
-        depth = 2 * self.threads
+    def under_way(self, source: Source, rows: int) -> int:
+        """Return how many stretches of `rows` rows of `source` are read before the first of them is computed.
+
+        What is decoded comes in bursts, a page of every column at a time: more of it has to lie ready, while that is
+        little.
+        """
+        stretch = 8 * rows * (source.n_features + 1)
+        ahead = 2 if source.ready else max(2, min(_AHEAD, _AHEAD_BYTES // (stretch * self.threads)))
+        depth = ahead * self.threads
         if self.memory_limit is None:
             return depth
-        return max(1, min(depth, self.memory_limit // 4 // (8 * rows * (n_features + 1))))
+        return max(1, min(depth, self.memory_limit // 4 // stretch))
 
     def reduce(self, folds: Sequence[Fold[Any, Any]], source: Source, n_rows: int | None) -> list[Any]:
         """Read `source` once, or as often as the memory limit asks for, and return the result of every fold."""
         found: list[Any] = []
-        for some in self._shares(folds, self.under_way(source.n_features, segment_rows(n_rows)) + _MERGING):
+        for some in self._shares(folds, self.under_way(source, segment_rows(n_rows)) + _MERGING):
             found += self._reduce(some, source, n_rows)
         return found
 
@@ -126,6 +137,7 @@ class LocalEngine(Engine):
     def map(self, work: Callable[[Chunk], Mapped], source: Source, rows: int) -> Iterator[Mapped]:
         """Yield `work` of every `rows` rows of `source`, in order, a few of them computed ahead."""
         chunks = rebatch(source, rows)
+        work = _on_rows(work)
         first = next(chunks, None)
         if first is None:
             return
@@ -138,9 +150,25 @@ class LocalEngine(Engine):
                     yield work(second)
                 yield from map(work, chunks)
                 return
-            depth = self.under_way(source.n_features, rows)
+            depth = self.under_way(source, rows)
+            _keep_what_is_freed()
             with ThreadPoolExecutor(self.threads, thread_name_prefix="gaussmix") as pool:
                 yield from _ahead(pool, work, _chained(first, second, chunks), depth)
+
+
+@lru_cache(maxsize=1)
+def _keep_what_is_freed() -> None:
+    """Have the C library keep the room of one stretch for the next.
+
+    glibc hands back what is free beyond twice the largest block that it has seen freed, and it then takes a tenth of a
+    pass over a file to be given the same pages again. A block that nobody touches costs nothing.
+    """
+    np.empty(_KEPT_WHEN_FREED, dtype=np.uint8)
+
+
+def _on_rows(work: Callable[[Chunk], Mapped]) -> Callable[[Chunk], Mapped]:
+    """Return `work` on rows that lie one after the other: columns are gathered by the thread that computes."""
+    return lambda chunk: work(chunk.by_rows())
 
 
 def _chained(first: Chunk, second: Chunk, rest: Iterator[Chunk]) -> Iterator[Chunk]:

@@ -27,14 +27,17 @@ class Remembered(Derived):
         Bytes of rows and weights that may be kept in memory.
     spooled : bool
         Whether rows beyond the budget are kept in a temporary file; else every reading reads again.
+    told : bool
+        Whether a warning tells of that file.
     """
 
-    def __init__(self, source: Source, budget: int = BUDGET, spooled: bool = False) -> None:
+    def __init__(self, source: Source, budget: int = BUDGET, spooled: bool = False, *, told: bool = True) -> None:
         super().__init__(source)
         # Rows that are known to be too many, were they float32, are not even collected.
         too_many = source.n_rows is not None and 4 * source.n_rows * source.n_features > budget
         self._budget = 0 if too_many and not spooled else budget
         self._spooled = spooled
+        self._loud = told
         self._rows: tuple[Chunk, ...] | None = None
         self._spool: Spool | None = None
 
@@ -77,7 +80,9 @@ class Remembered(Derived):
                 keeping, self._budget = [], 0  # on this reading and later ones
             yield chunk
         if spool is not None:
-            self._tell(spool.close())
+            size = spool.close()
+            if self._loud:
+                self._tell(size)
             self._spool = spool
         elif keeping:
             self._rows = tuple(keeping)

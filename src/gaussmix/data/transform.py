@@ -264,6 +264,61 @@ class Part(Derived):
 
 
 @final
+class Sampled(Derived):
+    """The rows of weight above zero that a lot drawn by position takes; the others are not there at all.
+
+    Parameters
+    ----------
+    source : Source
+    share : float
+        Probability that a row is taken, between 0 and 1.
+    seed : int
+        Of the lot.
+    """
+
+    def __init__(self, source: Source, share: float, seed: int) -> None:
+        super().__init__(source)
+        self._share, self._seed = share, seed
+
+    @property
+    def n_rows(self) -> None:
+        """Only reading tells."""
+        return None
+
+    @property
+    def ready(self) -> bool:
+        """They have to be gathered."""
+        return False
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read all rows once, in order, and hand on those that are taken."""
+        start = 0
+        for chunk in self._source.chunks():
+            for piece in pieces(chunk, ROWS_PER_READ):
+                x, weights = taken(piece, self._share, self._seed)
+                if len(x):
+                    yield Chunk(x, weights, start)
+                    start += len(x)
+
+    def partitions(self) -> None:
+        """None: where a part begins depends on those before it."""
+        return
+
+    def _told(self) -> str:
+        return f"sample {self._share} {self._seed}"
+
+
+def taken(chunk: Chunk, share: float, seed: int) -> tuple[NDArray[np.floating], NDArray[np.float64] | None]:
+    """Return the rows of a chunk that a lot takes, in C order, and their weights."""
+    mine = row_keys(seed, np.arange(chunk.start, chunk.stop)) < np.uint64(int(share * 2.0**64))
+    if chunk.weights is not None:
+        mine &= chunk.weights > 0.0
+    index = np.flatnonzero(mine)
+    weights = None if chunk.weights is None else chunk.weights[index]
+    return np.ascontiguousarray(chunk.x.take(index, axis=0)), weights
+
+
+@final
 class DropMissing(Derived):
     """Rows in which a value is missing get weight zero, and zeros for values.
 

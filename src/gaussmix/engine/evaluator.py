@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self, TypeVar, final
 
@@ -21,6 +21,7 @@ from gaussmix.engine.kernels.choose import choose
 from gaussmix.engine.merging import GroupEntropies, GroupEntropyFold
 from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.race import Race, Raced
+from gaussmix.engine.sampling import nested_levels
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
 from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
 from gaussmix.mixture import Mixture
@@ -41,8 +42,13 @@ Request = Expectation | Climb | Race | Appraise
 
 
 def is_sampled(request: Request) -> bool:
-    """Whether a request is about the row sample only."""
-    return not isinstance(request, Appraise) and request.sampled
+    """Whether a request is about a sample of the rows only."""
+    return level_of(request) > 0 or (not isinstance(request, Appraise) and request.sampled)
+
+
+def level_of(request: Request) -> int:
+    """Return the level of the nested sample that a request is about; 0 where it is about none."""
+    return request.level if isinstance(request, Expectation) else 0
 
 
 @final
@@ -59,14 +65,20 @@ class Evaluator:
         Of the source.
     pilots : mapping from bool to Pilot
         Coordinates for structures that allow a factor per feature (True), or only a common one (False).
+    seed : int
+        Of the samples of its rows.
     """
 
-    def __init__(self, source: Source, executor: Engine, summary: Summary, pilots: Mapping[bool, Pilot]) -> None:
+    def __init__(
+        self, source: Source, executor: Engine, summary: Summary, pilots: Mapping[bool, Pilot], seed: int = 0
+    ) -> None:
         self.source = source
         self.executor = executor
         self.summary = summary
         self.pilots = pilots
         self.reads = 0
+        self._seed = seed
+        self._nested: dict[int, Evaluator] = {}
         self._scatters: dict[bool, Array] = {}
         self._rows: dict[bool, SmallRows] = {}
 
@@ -75,7 +87,7 @@ class Evaluator:
         """Read the source once for its summary, with a sample of `n_sampled` rows."""
         # The segments of this read must not depend on a number of rows that only some sources know beforehand.
         summary: Summary = executor.reduce([SummaryFold(seed, n_sampled)], source, None)[0]
-        return cls(source, executor, summary, {each: summary.pilot(each) for each in (True, False)})
+        return cls(source, executor, summary, {each: summary.pilot(each) for each in (True, False)}, seed)
 
     @cached_property
     def sample(self) -> Evaluator:
@@ -87,6 +99,26 @@ class Evaluator:
         fold = SummaryFold(0)
         near = self.executor.near
         return Evaluator(source, near, near.reduce([fold], source, None)[0], self.pilots)
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Levels of the nested samples of the rows, the smallest sample first; none where there are few rows."""
+        return nested_levels(self.summary.n_rows, self.source.n_features)
+
+    def nested(self, level: int) -> Evaluator:
+        """Return the passes over a nested sample, in the same coordinates; the largest one is drawn by a read."""
+        if level not in self._nested:
+            largest = self.levels[-1]
+            if level == largest:
+                self.reads += 1
+                source = self.executor.sample(self.source, 0.25**level, self._seed)
+            else:
+                parent = self.nested(level - 1)
+                source = parent.executor.sample(parent.source, 0.25, self._seed)
+            near = self.executor.near
+            summary: Summary = near.reduce([SummaryFold(0, 1)], source, None)[0]
+            self._nested[level] = Evaluator(source, near, summary, self.pilots)
+        return self._nested[level]
 
     def covariance(self) -> Array:
         """Read the source for the covariance (D, D) of all rows, in data units; unbiased."""
@@ -102,6 +134,8 @@ class Evaluator:
         That is `Statistics` for an `Expectation`, `Climbed` for a `Climb`, `Raced` for a `Race`, an `Appraisal` for
         an `Appraise`.
         """
+        if any(level_of(request) for request in requests):
+            return self._answer_by_level(requests)
         if self.sample is not self and all(is_sampled(request) for request in requests):
             return self.sample.answer(requests)
         climbs = [i for i, request in enumerate(requests) if isinstance(request, Climb | Race)]
@@ -112,6 +146,25 @@ class Evaluator:
         for i, answer in zip(others, self._read([requests[i] for i in others]), strict=True):
             answers[i] = answer
         return answers
+
+    def _answer_by_level(self, requests: Sequence[Request]) -> list[Any]:
+        """Answer those about nested samples from these, by one read of each."""
+        answers: list[Any] = [None] * len(requests)
+        for level in sorted({level_of(request) for request in requests}):
+            mine = [i for i, request in enumerate(requests) if level_of(request) == level]
+            found = self._answer_nested(level, [requests[i] for i in mine]) if level else None
+            found = found or self.answer([requests[i] for i in mine])
+            for i, answer in zip(mine, found, strict=True):
+                answers[i] = answer
+        return answers
+
+    def _answer_nested(self, level: int, requests: Sequence[Any]) -> list[Statistics]:
+        plain = [replace(request, level=0, correction=None) for request in requests]
+        found: list[Statistics] = self.nested(level).answer(plain)
+        return [
+            each if request.correction is None else request.correction.applied(each, request.mixture)
+            for each, request in zip(found, requests, strict=True)
+        ]
 
     def fold(self, request: Expectation) -> Fold[Any, Any]:
         """Return the fold that answers a request, for whoever reads the source in another way.

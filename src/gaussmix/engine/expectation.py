@@ -15,6 +15,7 @@ from gaussmix.engine.fold import Fold
 from gaussmix.engine.kernels.choose import REFERENCE
 from gaussmix.engine.kernels.kernel import Kernel, Sums
 from gaussmix.engine.plan import Form, Plan
+from gaussmix.engine.surrogate import Correction
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
@@ -42,6 +43,10 @@ class Expectation:
         Insist on the anchored form.
     sampled : bool
         Ask the row sample instead of all rows.
+    level : int
+        Ask the nested sample of that level instead of all rows; 0 is none.
+    correction : Correction, optional
+        Makes what a nested sample says stand for all rows.
     """
 
     mixture: Mixture
@@ -52,6 +57,8 @@ class Expectation:
     anchors: Array | None = None
     anchored: bool = False
     sampled: bool = False
+    level: int = 0
+    correction: Correction | None = None
 
 
 @final

@@ -18,6 +18,7 @@ from gaussmix.engine.race import most_raced
 from gaussmix.engine.scoring import Appraisal
 from gaussmix.engine.summary import Summary
 from gaussmix.fitting.algorithm import EM, Algorithm
+from gaussmix.fitting.approach import approach
 from gaussmix.fitting.degeneracy import LARGEST_SHARE, Degeneracy, find_degenerate
 from gaussmix.fitting.effort import EFFORTS, Effort
 from gaussmix.fitting.em import Reseed
@@ -27,11 +28,14 @@ from gaussmix.fitting.race import Runner, race, winner
 from gaussmix.fitting.starts.groups import groups_of, likely_groups, moves
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
+from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
 _HEAT_TOL = 1e-5  # per row: heats only decide who goes on to the finals
 _HEAT_PASSES = 200
 _FINALISTS = 2
+_TIED = 20.0  # times the tolerance per row: a rival that cannot be better by more is left where it is
+_ROWS_PER_PARAMETER = 20  # of a nested sample, for it to stand for all rows
 
 
 @final
@@ -302,9 +306,7 @@ class Candidates:
         if bar == math.inf and contest.leader is not None:
             field = [Runner("heats", contest.leader, outcome=contest.leader)]
         elif contest.sampled:
-            field = yield from race(
-                *(_finalists(field, bar), model, rule, self._reseed(model)), algorithm=algorithm.finishing, final=True
-            )
+            field = yield from self._decided(_finalists(field, bar), contest, rule)
         elif any(runner.outcome is None for runner in field):
             field = yield from race(field, model, rule, self._reseed(model), algorithm=algorithm, final=True)
             records = tuple(_record(runner, False) for runner in field)
@@ -324,6 +326,54 @@ class Candidates:
             *(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows, model.pilot.steps)
         )
         return Fitted(family, contest.n_components, ordered, appraisal, degenerate, records)
+
+    def _decided(self, runners: Sequence[Runner], contest: Contest, rule: StoppingRule) -> Method[list[Runner]]:
+        """Run the best of the row sample on all rows until the rule is met.
+
+        Of very many rows the leader comes first, for it is near its optimum already: the others have to reach that.
+        """
+        heats = [list(runners)]
+        if levels := self._worthwhile_levels(contest):
+            near = yield from self._brought_near(runners, contest, rule, levels)
+            heats = [near[:1], near[1:]]
+        ended: list[Runner] = []
+        for heat in heats:
+            best = winner(ended, partial(_spurious, model=contest.model))
+            if best is not None and best.outcome is not None and not _spurious(best.outcome, contest.model):
+                rule = replace(rule, bar=max(rule.bar, best.outcome.objective))
+            climb = self.recipe.algorithm.finishing
+            ended += yield from race(
+                heat, contest.model, rule, self._reseed(contest.model), algorithm=climb, final=True
+            )
+        return ended
+
+    def _worthwhile_levels(self, contest: Contest) -> tuple[int, ...]:
+        """Return the levels of the nested samples that have rows enough for so many parameters."""
+        needed = _ROWS_PER_PARAMETER * self._n_parameters(contest)
+        if self.recipe.algorithm is not EM or not contest.model.regularization.monotone:
+            return ()
+        return tuple(level for level in self.evaluator.levels if self.evaluator.summary.n_rows >> 2 * level >= needed)
+
+    def _n_parameters(self, contest: Contest) -> int:
+        d, k = self.evaluator.source.n_features, contest.n_components
+        return k - 1 + k * d + contest.family.n_parameters(k, d)
+
+    def _brought_near(
+        self, runners: Sequence[Runner], contest: Contest, rule: StoppingRule, levels: Sequence[int]
+    ) -> Method[list[Runner]]:
+        """Bring mixtures near an optimum of all rows by a few reads, that they share; return those that may still win."""
+        rows = self.evaluator.summary.n_rows
+        samples = [(level, rows >> 2 * level) for level in levels]
+        starts = [runner.start for runner in runners if isinstance(runner.start, Mixture)]
+        size = self._n_parameters(contest)
+        ends = yield from together([approach(start, contest.model, rule, samples, size) for start in starts])
+        pairs = [(r, end) for r, end in zip(runners, ends, strict=True) if end is not None]
+        pairs.sort(key=lambda pair: -pair[1].objective)
+        weight, most = self.evaluator.summary.weight, pairs[0][1].objective if pairs else math.inf
+        reach = replace(rule, bar=most + _TIED * rule.tol * weight)
+        near = pairs[:1]
+        near += [pair for pair in pairs[1:] if not reach.hopeless(pair[1].objective, pair[1].remaining * weight)]
+        return [replace(runner, start=end) for runner, end in near]
 
     def _stopped(self, contest: Contest, leader: Outcome, records: tuple[StartRecord, ...]) -> Fitted:
         """Return a candidate of which only the heats are known: what a sample said is scaled up to all rows."""

@@ -16,6 +16,7 @@ from gaussmix.engine.climb import LEAST_MASS, Terms
 from gaussmix.engine.expectation import Expectation
 from gaussmix.engine.plan import LARGEST_BOUND, error_bound
 from gaussmix.engine.summary import Pilot
+from gaussmix.engine.surrogate import Correction
 from gaussmix.fitting.stopping import StoppingRule
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
@@ -58,6 +59,10 @@ class Model:
         Up to so many components, so may be the passes of several starts.
     assignment : Assignment
         How rows are shared out.
+    level : int
+        The nested sample that it is fitted to instead of all rows; 0 is none.
+    correction : Correction, optional
+        Makes what the nested sample says stand for all rows.
     """
 
     structure: Structure
@@ -68,6 +73,8 @@ class Model:
     small: bool = False
     most_raced: int = 0
     assignment: Assignment = SOFT
+    level: int = 0
+    correction: Correction | None = None
 
     def expectation(
         self,
@@ -88,6 +95,8 @@ class Model:
             anchors,
             anchored,
             self.sampled,
+            self.level,
+            self.correction,
         )
 
     def terms(self, rule: StoppingRule, *, accelerated: bool = False) -> Terms:

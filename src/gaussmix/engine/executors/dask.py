@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
+from gaussmix.data.open import open_source
 from gaussmix.data.rebatch import rebatch
 from gaussmix.data.remember import BUDGET
 from gaussmix.data.source import Chunk, Partition, Source
@@ -15,6 +16,7 @@ from gaussmix.engine.executors.executor import Asked, Engine, Mapped
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.threads import one_blas_thread
 from gaussmix.engine.fold import Fold, Tree, segment_rows
+from gaussmix.engine.sampling import RowsFold
 from gaussmix.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -88,6 +90,11 @@ class DaskEngine(Engine):
         with _named_errors(self.client):
             states = self._computed(_graph(folds, parts, segment_rows(n_rows)))
         return [fold.finish(state) for fold, state in zip(folds, states, strict=True)]
+
+    def sample(self, source: Source, share: float, seed: int) -> Source:
+        """Return a share of the rows, drawn where they are and brought here."""
+        x, weights = self.reduce([RowsFold(share, seed)], source, source.n_rows)[0]
+        return open_source(x, weights=weights)
 
     def map(self, work: Callable[[Chunk], Mapped], source: Source, rows: int) -> Iterator[Mapped]:
         """Yield `work` of every `rows` rows, done here: what every row gives is no smaller than the rows."""

@@ -41,6 +41,10 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def sample(self, source: Source, share: float, seed: int) -> Source:
+        """Return a share of the rows of weight above zero, drawn by their positions, to be read here many times."""
+
+    @abstractmethod
     def map(self, work: Callable[[Chunk], Mapped], source: Source, rows: int) -> Iterator[Mapped]:
         """Yield `work` of every `rows` rows of `source`, in order."""
 

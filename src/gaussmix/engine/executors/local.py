@@ -13,8 +13,9 @@ import numpy as np
 
 from gaussmix._validation import memory_size, positive_integer
 from gaussmix.data.rebatch import rebatch
-from gaussmix.data.remember import BUDGET
+from gaussmix.data.remember import BUDGET, Remembered
 from gaussmix.data.source import Chunk, Source
+from gaussmix.data.transform import Sampled
 from gaussmix.engine.executors.executor import Asked, Engine, Mapped
 from gaussmix.engine.executors.threads import available_threads, one_blas_thread
 from gaussmix.engine.fold import Fold, Tree, segment_rows
@@ -110,6 +111,10 @@ class LocalEngine(Engine):
             for tree, state in zip(trees, states, strict=True):
                 tree.push(state)
         return [fold.finish(tree.root()) for fold, tree in zip(folds, trees, strict=True)]
+
+    def sample(self, source: Source, share: float, seed: int) -> Source:
+        """Return a share of the rows; what is beyond the budget is kept in a temporary file."""
+        return Remembered(Sampled(source, share, seed), self.budget, spooled=True, told=False)
 
     def each(self, work: Callable[[Asked], Mapped], items: Sequence[Asked]) -> list[Mapped]:
         """Return `work` of every item, in order."""

@@ -99,6 +99,10 @@ class RecordingEngine(Engine):
                 self._record(keys[i], answer, 8 * (source.n_rows or n_rows or 2**62) * source.n_features)
         return found
 
+    def sample(self, source: Source, share: float, seed: int) -> Source:
+        """Return a share of the rows, which is drawn again rather than recorded."""
+        return self._engine.sample(source, share, seed)
+
     def map(self, work: Callable[[Chunk], Mapped], source: Source, rows: int) -> Iterator[Mapped]:
         """Yield `work` of every `rows` rows, none of which is recorded."""
         return self._engine.map(work, source, rows)

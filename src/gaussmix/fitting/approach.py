@@ -1,0 +1,161 @@
+"""From an optimum of the row sample to one of very many rows, by a handful of reads.
+
+First EM on nested samples that grow fourfold, each until there is less to gain than its own rows can tell. Then every
+read of all rows corrects the largest sample (`engine.surrogate`), on which EM goes on to the maximum: that is where the
+next read is made, and what it says is the truth about the mixture found there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gaussmix.engine.surrogate import Correction
+from gaussmix.fitting.em import em
+from gaussmix.fitting.maximize import Collapsed, Model
+from gaussmix.fitting.method import Method, Outcome
+from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
+from gaussmix.mixture import Mixture
+from gaussmix.statistics import Statistics
+
+_READS = 8  # at most, of all rows: where these are not enough EM is left to go on
+_NOISE = 0.1  # of one over the rows: gains per row below it are no news of the next sample
+_PASSES = 300  # over a sample, in one go
+_FINER = 0.1  # of the tolerance, to which a corrected sample is climbed
+_PLAUSIBLE = 10.0  # times what a sample's optimum is expected to lack, per row: more cannot be left to gain
+_MOST_HELD = 0.9
+_SHY = 4.0  # times as large a step back, after a leap that led nowhere
+_HALF = 0.5  # of what was foretold: a leap that gains less was too long
+
+Samples = Sequence[tuple[int, int]]
+"""Levels of nested samples with their numbers of rows, the smallest first."""
+
+
+def approach(start: Mixture, model: Model, rule: StoppingRule, samples: Samples, n_parameters: int) -> Method[Outcome]:
+    """Go on from `start` until the corrected sample has less to gain than the rule's tolerance, or is no use.
+
+    Returned is the best mixture that all rows were asked about, unfinished: EM on all rows is to go on from it. What is
+    said to remain is infinite where the corrected sample could not tell.
+
+    Parameters
+    ----------
+    start : Mixture
+        In the fit's coordinates.
+    model : Model
+        What is fitted, to all rows.
+    rule : StoppingRule
+        Of the fit.
+    samples : sequence of (int, int)
+        At least one.
+    n_parameters : int
+        Of the mixture.
+    """
+    here = start
+    for level, rows in samples:
+        settled = replace(rule, tol=max(rule.tol, _NOISE / rows), max_passes=_PASSES, bar=-math.inf)
+        end = yield from _climbed(here, replace(model, level=level), settled)
+        here = here if end is None else end.mixture
+    level, rows = samples[-1]
+    flight = _Flight(model, replace(model, level=level), rule, n_parameters / rows)
+    try:
+        ahead: Mixture | None = here
+        while ahead is not None:
+            (whole,) = yield [model.expectation(ahead)]
+            if flight.land(ahead, whole):
+                (part,) = yield [flight.near.expectation(ahead)]
+                flight.correction = Correction.between(whole, part, ahead)
+            ahead = None
+            while ahead is None and flight.going:
+                ahead = flight.ahead((yield from flight.climb()))
+    except Stop as stop:
+        if flight.best is None:
+            raise
+        return flight.best.ended(stop.reason)
+    assert flight.best is not None
+    return flight.best
+
+
+@final
+@dataclass(eq=False)
+class _Flight:
+    """Leaps from read to read.
+
+    Parameters
+    ----------
+    model, near : Model
+        Fitted to all rows, and to the sample.
+    rule : StoppingRule
+        Of the fit.
+    expected : float
+        What an optimum of the sample lacks of that of all rows, per row: half a unit for each parameter (Wilks 1938).
+    """
+
+    model: Model
+    near: Model
+    rule: StoppingRule
+    expected: float
+    best: Outcome | None = None
+    correction: Correction | None = None
+    hold: float = 0.0
+    foretold: float = math.inf
+    going: bool = True
+
+    def land(self, mixture: Mixture, whole: Statistics) -> bool:
+        """Take in what all rows say of `mixture`; return whether it is the best so far."""
+        objective, before = self.model.objective(whole, mixture), self.best
+        trace = () if before is None else before.trace
+        self.going = len(trace) + 1 < min(_READS, self.rule.max_passes)
+        if before is not None and not objective > before.objective:
+            self.best = replace(before, trace=(*trace, before.objective))
+            self.shrink()
+            return False
+        if before is not None and objective - before.objective < _HALF * self.foretold:
+            self.shrink()
+        self.best = Outcome(mixture, whole, objective, Reason.MAX_PASSES, (*trace, objective), (0,), math.inf)
+        return True
+
+    def shrink(self) -> None:
+        """Make the next leap a shorter one; end where it would be hardly longer than EM's own step."""
+        self.hold = max(math.sqrt(self.expected), _SHY * self.hold)
+        self.going = self.going and self.hold < _MOST_HELD
+
+    def climb(self) -> Method[Outcome | None]:
+        """Climb the corrected sample from the best mixture."""
+        assert self.best is not None and self.correction is not None
+        finer = replace(self.rule, tol=_FINER * self.rule.tol, max_passes=_PASSES, bar=-math.inf)
+        corrected = replace(self.near, correction=replace(self.correction, hold=self.hold))
+        return _climbed(self.best.mixture, corrected, finer)
+
+    def ahead(self, climbed: Outcome | None) -> Mixture | None:
+        """Return where the next read is to be made; None where what was climbed is no use, or there is no need."""
+        assert self.best is not None
+        weight = self.best.statistics.weight
+        self.foretold = math.inf if climbed is None else climbed.objective - self.best.objective
+        if climbed is None or self.foretold > _PLAUSIBLE * self.expected * weight:
+            self.shrink()
+            return None
+        near = self.foretold < self.rule.tol * weight
+        if near and self.hold == 0.0:
+            self.best = replace(self.best, remaining=max(0.0, self.foretold / weight))
+        self.going = not near and not self.rule.hopeless(self.best.objective, self.foretold)
+        return climbed.mixture if self.going else None
+
+
+def _climbed(start: Mixture, model: Model, rule: StoppingRule) -> Method[Outcome | None]:
+    """Return how EM ends on a sample; None where components are lost on the way."""
+    try:
+        end = yield from em(start, model, rule, _refuse, accelerated=True)
+    except Collapsed:
+        return None
+    if end.reason is Reason.INTERRUPTED:
+        raise Stop(end.reason)
+    return None if end.reason is Reason.COLLAPSED else end
+
+
+def _refuse(mixture: Mixture, dead: NDArray[np.int64]) -> Mixture | None:
+    raise Collapsed(f"components {dead.tolist()} have no rows in a sample")

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gaussmix.engine.surrogate import Correction
-from gaussmix.fitting.em import em
-from gaussmix.fitting.maximize import Collapsed, Model
-from gaussmix.fitting.method import Method, Outcome
-from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
+from gaussmix.fitting.em import em, improve
+from gaussmix.fitting.maximize import Collapsed, Died, Model
+from gaussmix.fitting.method import Method, Outcome, together
+from gaussmix.fitting.race import Runner
+from gaussmix.fitting.stopping import Reason, Stop, StoppingRule, rounding_noise
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
+ROWS_PER_PARAMETER = 20
+"""Rows that a nested sample must have for each parameter, to stand for all rows."""
+_TIED = 20.0  # times the tolerance per row: a rival that cannot be better by more is left where it is
 _READS = 8  # at most, of all rows: where these are not enough EM is left to go on
 _NOISE = 0.1  # of one over the rows: gains per row below it are no news of the next sample
 _PASSES = 300  # over a sample, in one go
@@ -36,11 +40,44 @@ Samples = Sequence[tuple[int, int]]
 """Levels of nested samples with their numbers of rows, the smallest first."""
 
 
+def brought_near(
+    runners: Sequence[Runner], model: Model, rule: StoppingRule, samples: Samples, n_parameters: int
+) -> Method[list[Runner]]:
+    """Bring mixtures near an optimum of all rows by reads that they share; return those that may still win, best first.
+
+    Parameters
+    ----------
+    runners : sequence of Runner
+        Each begins at a mixture.
+    model, rule, samples, n_parameters
+        As for `approach`.
+    """
+    starts = [runner.start for runner in runners if isinstance(runner.start, Mixture)]
+    ends = yield from together([approach(start, model, rule, samples, n_parameters) for start in starts])
+    pairs = [(runner, end) for runner, end in zip(runners, ends, strict=True) if end is not None]
+    pairs.sort(key=lambda pair: -pair[1].objective)
+    return [_arrived(runner, end) for runner, end in pairs if not _beaten(end, pairs[0][1], rule)]
+
+
+def _beaten(end: Outcome, best: Outcome, rule: StoppingRule) -> bool:
+    """Whether an outcome that knows what it has left to gain cannot be better than the best by more than a few tol."""
+    weight = best.statistics.weight
+    reach = replace(rule, bar=best.objective + _TIED * rule.tol * weight)
+    return end is not best and reach.hopeless(end.objective, end.remaining * weight)
+
+
+def _arrived(runner: Runner, end: Outcome) -> Runner:
+    if end.reason is Reason.CONVERGED:
+        return replace(runner, start=end, outcome=end, finished=True)
+    return replace(runner, start=end)
+
+
 def approach(start: Mixture, model: Model, rule: StoppingRule, samples: Samples, n_parameters: int) -> Method[Outcome]:
     """Go on from `start` until the corrected sample has less to gain than the rule's tolerance, or is no use.
 
-    Returned is the best mixture that all rows were asked about, unfinished: EM on all rows is to go on from it. What is
-    said to remain is infinite where the corrected sample could not tell.
+    Returned is the best mixture that all rows were asked about. It has converged where a plain step of EM on all
+    rows has found what the corrected sample foretold, that less than the tolerance is left to gain; else EM on all rows
+    is to go on from it. What is said to remain is infinite where the corrected sample could not tell.
 
     Parameters
     ----------
@@ -77,11 +114,27 @@ def approach(start: Mixture, model: Model, rule: StoppingRule, samples: Samples,
             raise
         return flight.best.ended(stop.reason)
     assert flight.best is not None
-    return flight.best
+    return flight.best if math.isinf(flight.best.remaining) else (yield from _confirmed(flight.best, model, rule))
+
+
+def _confirmed(best: Outcome, model: Model, rule: StoppingRule) -> Method[Outcome]:
+    """Make one plain step from where the corrected sample has nothing left to gain; all rows must say the same."""
+    try:
+        mixture = yield from improve(model.expectation(best.mixture), best.statistics, model)
+        (whole,) = yield [model.expectation(mixture)]
+    except (Collapsed, Died):
+        return best
+    except Stop as stop:
+        return best.ended(stop.reason)
+    objective, weight = model.objective(whole, mixture), whole.weight
+    if not objective >= best.objective - rounding_noise(whole.magnitude, weight) * weight:
+        return replace(best, trace=(*best.trace, best.objective))
+    settled = objective - best.objective < rule.tol * weight
+    reason = Reason.CONVERGED if settled else Reason.MAX_PASSES
+    return Outcome(mixture, whole, objective, reason, (*best.trace, objective), (0,), best.remaining)
 
 
 @final
-@dataclass(eq=False)
 class _Flight:
     """Leaps from read to read.
 
@@ -95,21 +148,19 @@ class _Flight:
         What an optimum of the sample lacks of that of all rows, per row: half a unit for each parameter (Wilks 1938).
     """
 
-    model: Model
-    near: Model
-    rule: StoppingRule
-    expected: float
-    best: Outcome | None = None
-    correction: Correction | None = None
-    hold: float = 0.0
-    foretold: float = math.inf
-    going: bool = True
+    def __init__(self, model: Model, near: Model, rule: StoppingRule, expected: float) -> None:
+        self.model, self.near, self.rule, self.expected = model, near, rule, expected
+        self.best: Outcome | None = None
+        self.correction: Correction | None = None
+        self.hold = 0.0
+        self.foretold = math.inf
+        self.going = True
 
     def land(self, mixture: Mixture, whole: Statistics) -> bool:
         """Take in what all rows say of `mixture`; return whether it is the best so far."""
         objective, before = self.model.objective(whole, mixture), self.best
         trace = () if before is None else before.trace
-        self.going = len(trace) + 1 < min(_READS, self.rule.max_passes)
+        self.going = len(trace) + 1 < min(_READS, self.rule.max_passes - 1)
         if before is not None and not objective > before.objective:
             self.best = replace(before, trace=(*trace, before.objective))
             self.shrink()

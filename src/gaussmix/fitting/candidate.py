@@ -18,7 +18,7 @@ from gaussmix.engine.race import most_raced
 from gaussmix.engine.scoring import Appraisal
 from gaussmix.engine.summary import Summary
 from gaussmix.fitting.algorithm import EM, Algorithm
-from gaussmix.fitting.approach import approach
+from gaussmix.fitting.approach import ROWS_PER_PARAMETER, brought_near
 from gaussmix.fitting.degeneracy import LARGEST_SHARE, Degeneracy, find_degenerate
 from gaussmix.fitting.effort import EFFORTS, Effort
 from gaussmix.fitting.em import Reseed
@@ -28,14 +28,11 @@ from gaussmix.fitting.race import Runner, race, winner
 from gaussmix.fitting.starts.groups import groups_of, likely_groups, moves
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
-from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
 _HEAT_TOL = 1e-5  # per row: heats only decide who goes on to the finals
 _HEAT_PASSES = 200
 _FINALISTS = 2
-_TIED = 20.0  # times the tolerance per row: a rival that cannot be better by more is left where it is
-_ROWS_PER_PARAMETER = 20  # of a nested sample, for it to stand for all rows
 
 
 @final
@@ -332,11 +329,12 @@ class Candidates:
 
         Of very many rows the leader comes first, for it is near its optimum already: the others have to reach that.
         """
-        heats = [list(runners)]
-        if levels := self._worthwhile_levels(contest):
-            near = yield from self._brought_near(runners, contest, rule, levels)
-            heats = [near[:1], near[1:]]
-        ended: list[Runner] = []
+        heats, ended = [list(runners)], list[Runner]()
+        if samples := self._nested(contest):
+            near = yield from brought_near(runners, contest.model, rule, samples, self._n_parameters(contest))
+            ended = [runner for runner in near if runner.finished]
+            near = [runner for runner in near if not runner.finished]
+            heats = [near] if ended else [near[:1], near[1:]]
         for heat in heats:
             best = winner(ended, partial(_spurious, model=contest.model))
             if best is not None and best.outcome is not None and not _spurious(best.outcome, contest.model):
@@ -347,33 +345,17 @@ class Candidates:
             )
         return ended
 
-    def _worthwhile_levels(self, contest: Contest) -> tuple[int, ...]:
-        """Return the levels of the nested samples that have rows enough for so many parameters."""
-        needed = _ROWS_PER_PARAMETER * self._n_parameters(contest)
+    def _nested(self, contest: Contest) -> list[tuple[int, int]]:
+        """Return levels and rows of the nested samples that have rows enough for so many parameters."""
         if self.recipe.algorithm is not EM or not contest.model.regularization.monotone:
-            return ()
-        return tuple(level for level in self.evaluator.levels if self.evaluator.summary.n_rows >> 2 * level >= needed)
+            return []
+        rows = self.evaluator.summary.n_rows
+        samples = [(level, rows >> 2 * level) for level in self.evaluator.levels]
+        return [(level, size) for level, size in samples if size >= ROWS_PER_PARAMETER * self._n_parameters(contest)]
 
     def _n_parameters(self, contest: Contest) -> int:
         d, k = self.evaluator.source.n_features, contest.n_components
         return k - 1 + k * d + contest.family.n_parameters(k, d)
-
-    def _brought_near(
-        self, runners: Sequence[Runner], contest: Contest, rule: StoppingRule, levels: Sequence[int]
-    ) -> Method[list[Runner]]:
-        """Bring mixtures near an optimum of all rows by a few reads, that they share; return those that may still win."""
-        rows = self.evaluator.summary.n_rows
-        samples = [(level, rows >> 2 * level) for level in levels]
-        starts = [runner.start for runner in runners if isinstance(runner.start, Mixture)]
-        size = self._n_parameters(contest)
-        ends = yield from together([approach(start, contest.model, rule, samples, size) for start in starts])
-        pairs = [(r, end) for r, end in zip(runners, ends, strict=True) if end is not None]
-        pairs.sort(key=lambda pair: -pair[1].objective)
-        weight, most = self.evaluator.summary.weight, pairs[0][1].objective if pairs else math.inf
-        reach = replace(rule, bar=most + _TIED * rule.tol * weight)
-        near = pairs[:1]
-        near += [pair for pair in pairs[1:] if not reach.hopeless(pair[1].objective, pair[1].remaining * weight)]
-        return [replace(runner, start=end) for runner, end in near]
 
     def _stopped(self, contest: Contest, leader: Outcome, records: tuple[StartRecord, ...]) -> Fitted:
         """Return a candidate of which only the heats are known: what a sample said is scaled up to all rows."""

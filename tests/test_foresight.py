@@ -33,6 +33,7 @@ def test_it_counts_what_the_formula_says_and_reads_nothing():
     assert found.statistics_bytes == 5 * (1 + 3 + 6) * 8
     assert found.read_bytes == 10**9 * 3 * 8
     assert found.kept_bytes == 0
+    assert found.full_reads == 8
     assert gm.forecast(Unread(), 5, "EII").statistics_bytes == 5 * (1 + 3 + 1) * 8
     assert gm.forecast(Unread(), range(1, 10), ["VVV", "EEE"]).candidates == 18
     assert found.memory_bytes == 250_000_000 + sum(
@@ -56,7 +57,7 @@ def test_the_command_line_prints_it_and_fits_nothing(tmp_path, capsys):
     assert main(["fit", str(path), "-k", "3", "--covariance", "VVV", "--dry-run", "-o", str(output)]) == 0
     out = capsys.readouterr().out
     assert not output.exists()
-    for words in ("1,000", "16 kB", "144 bytes"):
+    for words in ("1,000", "16 kB", "144 bytes", "as many as EM makes passes"):
         assert words in out
     assert main(["fit", str(path), "-k", "3", "--dry-run", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -14,12 +14,14 @@ from gaussmix.engine.executors.choose import usual_engine
 from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.fold import segment_rows
+from gaussmix.engine.sampling import MOST_NESTED_BYTES, nested_levels
 from gaussmix.engine.summary import sample_rows
 from gaussmix.fitting.starts.seeds import HIERARCHY_ROWS
 
 _PROCESS = 250_000_000  # bytes that the interpreter, its libraries and compiled kernels take
 _FINALISTS = 2  # starts of one candidate on all rows at a time
 _MERGING = 24  # states of one mixture's sums that wait to be merged, of more rows than any machine has
+_FULL_READS = 8
 _DECODING = 2 << 20  # bytes per column of a file that is being decoded
 
 
@@ -45,8 +47,12 @@ class Forecast:
     statistics_bytes : int
         Bytes of the statistics that one pass leaves behind, of the largest mixture: K (1 + D + S) numbers with S second
         moments, D (D + 1) / 2 of them for a full covariance per component.
+    full_reads : int or None
+        About how often a fit reads all rows where they are very many: for their summary, a sample, a few leaps, a step
+        of EM and the appraisal; more often where components overlap so far that a sample cannot tell them apart. None
+        where EM itself goes over all rows, or only reading tells how many there are.
     kept_bytes, under_way_bytes, sums_bytes, sample_bytes : int
-        Memory for rows kept between passes, rows under way, the sums of a pass, and the row sample with its starts.
+        Memory for rows kept between passes, rows under way, the sums of a pass, and the row samples with their starts.
     memory_bytes : int
         All of these, and the process itself: about what it will take at most, beside data given in memory and what
         compiling takes where nothing has been compiled yet.
@@ -59,6 +65,7 @@ class Forecast:
     candidates: int
     read_bytes: int | None
     statistics_bytes: int
+    full_reads: int | None
     kept_bytes: int
     under_way_bytes: int
     sums_bytes: int
@@ -107,7 +114,7 @@ def forecast(
         "kept_bytes": 0 if source.ready else kept,
         "under_way_bytes": depth * min(length, rows or length) * 8 * (d + 1) + _DECODING * d,
         "sums_bytes": all_sums if near.memory_limit is None else min(all_sums, near.memory_limit // 4),
-        "sample_bytes": _sample_bytes(source, max(counts)),
+        "sample_bytes": _sample_bytes(source, max(counts)) + min(_nested_bytes(rows, d), executor.budget),
     }
     return Forecast(
         data=source.description,
@@ -117,6 +124,7 @@ def forecast(
         candidates=len(counts) * len(families),
         read_bytes=source.n_bytes,
         statistics_bytes=max(_statistics_bytes(family, k, d) for family in families for k in counts),
+        full_reads=_FULL_READS if rows is not None and nested_levels(rows, d) else None,
         **parts,
         memory_bytes=_PROCESS + sum(parts.values()),
     )
@@ -124,6 +132,13 @@ def forecast(
 
 def _statistics_bytes(family: Family, n_components: int, n_features: int) -> int:
     return 8 * n_components * (1 + n_features + family.moment.width(n_features))
+
+
+def _nested_bytes(n_rows: int | None, n_features: int) -> int:
+    """Bytes of the nested samples; of an unknown number of rows, of the most that they may take."""
+    if n_rows is None:
+        return 4 * MOST_NESTED_BYTES // 3
+    return sum((n_rows >> 2 * level) * 8 * (n_features + 1) for level in nested_levels(n_rows, n_features))
 
 
 def _sample_bytes(source: Source, most_components: int) -> int:

@@ -60,7 +60,7 @@ def write_forecast(forecast: gm.Forecast, as_json: bool) -> None:
     if as_json:
         write_json(forecast.summary())
         return
-    names = forecast.feature_names
+    names, reads = forecast.feature_names, forecast.full_reads
     lines = {
         "data": forecast.data,
         "rows": "known once they are read" if forecast.n_rows is None else f"{forecast.n_rows:,}",
@@ -68,9 +68,10 @@ def write_forecast(forecast: gm.Forecast, as_json: bool) -> None:
         "candidates": f"{forecast.candidates:,}",
         "a pass reads": "as much as there is" if forecast.read_bytes is None else _size(forecast.read_bytes),
         "and leaves behind": f"{_size(forecast.statistics_bytes)} (statistics of the largest mixture)",
+        "reads of all rows": "as many as EM makes passes" if reads is None else f"about {reads}; samples do the rest",
         "memory": f"about {_size(forecast.memory_bytes)} at most",
     }
-    write_text("".join(f"{name:<18}{value}\n" for name, value in lines.items()))
+    write_text("".join(f"{name:<19}{value}\n" for name, value in lines.items()))
 
 
 def _size(n_bytes: int) -> str:

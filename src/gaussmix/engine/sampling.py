@@ -13,9 +13,10 @@ from gaussmix.data.transform import taken
 from gaussmix.engine.fold import Fold
 from gaussmix.engine.summary import MOST_SAMPLED
 
+MOST_NESTED_BYTES = 1 << 25
+"""Bytes of the largest nested sample's rows and weights."""
 _LEAST = 2 * MOST_SAMPLED  # rows of a nested sample: fewer tell no more than the row sample
 _ENOUGH = 1 << 16  # rows from which a 64th of all will do; else it is a 16th
-_MOST_BYTES = 1 << 25
 _LEVELS = 3
 
 Gathered = tuple[NDArray[np.floating], NDArray[np.float64] | None]
@@ -29,7 +30,7 @@ def nested_levels(n_rows: int, n_features: int) -> tuple[int, ...]:
     either: a sample that finds no room in memory is kept in a file.
     """
     finest = 3 if n_rows >> 6 >= _ENOUGH else 2
-    while (n_rows >> 2 * finest) * 8 * (n_features + 1) > _MOST_BYTES:
+    while (n_rows >> 2 * finest) * 8 * (n_features + 1) > MOST_NESTED_BYTES:
         finest += 1
     levels = range(finest + _LEVELS - 1, finest - 1, -1)
     return tuple(level for level in levels if n_rows >> 2 * level >= _LEAST)
@@ -46,7 +47,7 @@ class RowsFold(Fold[list[Gathered], Gathered]):
     @property
     def state_bytes(self) -> int:
         """Bytes of the largest sample: there is but one such fold in a read."""
-        return _MOST_BYTES
+        return MOST_NESTED_BYTES
 
     def segment(self, chunk: Chunk) -> list[Gathered]:
         """Draw from one segment."""

@@ -87,6 +87,7 @@ def test_its_gradient_there_is_that_of_all_rows(rows: np.ndarray, name: str, hol
     assert abs(without - truth) > 100.0 * abs(surrogate - truth)  # the correction is what does it
 
 
+@pytest.mark.filterwarnings("ignore::gaussmix.errors.ConvergenceWarning")
 def test_the_complete_log_likelihood_is_that_of_rows_with_labels(rows: np.ndarray) -> None:
     name = "VVV"
     labels = (np.arange(len(rows)) >= 2000).astype(int)

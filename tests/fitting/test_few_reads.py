@@ -112,6 +112,7 @@ def test_a_sample_without_room_in_memory_is_kept_in_a_file(
     assert not [each for each in recwarn if "temporary" in str(each.message)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lowered")
 def test_what_was_broken_off_goes_on_to_the_same_bits(rows: np.ndarray, tmp_path: Path) -> None:
     expected = fingerprint(rows, gm.LocalEngine(1))

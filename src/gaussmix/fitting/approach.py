@@ -8,7 +8,7 @@ next read is made, and what it says is the truth about the mixture found there.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import final
 
@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussmix.engine.surrogate import Correction
-from gaussmix.fitting.em import em, improve
+from gaussmix.fitting.algorithm import Algorithm
+from gaussmix.fitting.em import Reseed, em, improve
 from gaussmix.fitting.maximize import Collapsed, Died, Model
-from gaussmix.fitting.method import Method, Outcome, together
-from gaussmix.fitting.race import Runner
+from gaussmix.fitting.method import Evaluated, Method, Outcome, together
+from gaussmix.fitting.race import Runner, race, winner
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule, rounding_noise
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
@@ -38,6 +39,45 @@ _HALF = 0.5  # of what was foretold: a leap that gains less was too long
 
 Samples = Sequence[tuple[int, int]]
 """Levels of nested samples with their numbers of rows, the smallest first."""
+
+
+def decided(
+    runners: Sequence[Runner],
+    model: Model,
+    rule: StoppingRule,
+    samples: Samples,
+    n_parameters: int,
+    algorithm: Algorithm,
+    reseed: Reseed,
+    spurious: Callable[[Outcome], bool],
+) -> Method[list[Runner]]:
+    """Run the best of the row sample on all rows until the rule is met.
+
+    Where there are nested samples the leader comes first, near its optimum by then: the others have to reach that.
+
+    Parameters
+    ----------
+    runners, model, rule, samples, n_parameters
+        As for `brought_near`; there may be no samples.
+    algorithm : Algorithm
+        How all rows are climbed.
+    reseed : callable
+        What is done with dead components.
+    spurious : callable
+        Says which outcomes set no bar.
+    """
+    heats, ended = [list(runners)], list[Runner]()
+    if samples:
+        near = yield from brought_near(runners, model, rule, samples, n_parameters)
+        ended = [runner for runner in near if runner.finished]
+        near = [runner for runner in near if not runner.finished]
+        heats = [near] if ended else [near[:1], near[1:]]
+    for heat in heats:
+        best = winner(ended, spurious)
+        if best is not None and best.outcome is not None and not spurious(best.outcome):
+            rule = replace(rule, bar=max(rule.bar, best.outcome.objective))
+        ended += yield from race(heat, model, rule, reseed, algorithm=algorithm, final=True)
+    return ended
 
 
 def brought_near(
@@ -131,7 +171,7 @@ def _confirmed(best: Outcome, model: Model, rule: StoppingRule) -> Method[Outcom
         return replace(best, trace=(*best.trace, best.objective))
     settled = objective - best.objective < rule.tol * weight
     reason = Reason.CONVERGED if settled else Reason.MAX_PASSES
-    return Outcome(mixture, whole, objective, reason, (*best.trace, objective), (0,), best.remaining)
+    return Outcome(Evaluated(mixture, whole), objective, reason, (*best.trace, objective), (0,), best.remaining)
 
 
 @final
@@ -167,7 +207,9 @@ class _Flight:
             return False
         if before is not None and objective - before.objective < _HALF * self.foretold:
             self.shrink()
-        self.best = Outcome(mixture, whole, objective, Reason.MAX_PASSES, (*trace, objective), (0,), math.inf)
+        self.best = Outcome(
+            Evaluated(mixture, whole), objective, Reason.MAX_PASSES, (*trace, objective), (0,), math.inf
+        )
         return True
 
     def shrink(self) -> None:

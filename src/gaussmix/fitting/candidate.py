@@ -18,7 +18,7 @@ from gaussmix.engine.race import most_raced
 from gaussmix.engine.scoring import Appraisal
 from gaussmix.engine.summary import Summary
 from gaussmix.fitting.algorithm import EM, Algorithm
-from gaussmix.fitting.approach import ROWS_PER_PARAMETER, brought_near
+from gaussmix.fitting.approach import ROWS_PER_PARAMETER, decided
 from gaussmix.fitting.degeneracy import LARGEST_SHARE, Degeneracy, find_degenerate
 from gaussmix.fitting.effort import EFFORTS, Effort
 from gaussmix.fitting.em import Reseed
@@ -303,7 +303,10 @@ class Candidates:
         if bar == math.inf and contest.leader is not None:
             field = [Runner("heats", contest.leader, outcome=contest.leader)]
         elif contest.sampled:
-            field = yield from self._decided(_finalists(field, bar), contest, rule)
+            field = yield from decided(
+                *(_finalists(field, bar), model, rule, self._nested(contest), self._n_parameters(contest)),
+                *(algorithm.finishing, self._reseed(model), contest.judge.spurious),
+            )
         elif any(runner.outcome is None for runner in field):
             field = yield from race(field, model, rule, self._reseed(model), algorithm=algorithm, final=True)
             records = tuple(_record(runner, False) for runner in field)
@@ -323,27 +326,6 @@ class Candidates:
             *(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows, model.pilot.steps)
         )
         return Fitted(family, contest.n_components, ordered, appraisal, degenerate, records)
-
-    def _decided(self, runners: Sequence[Runner], contest: Contest, rule: StoppingRule) -> Method[list[Runner]]:
-        """Run the best of the row sample on all rows until the rule is met.
-
-        Of very many rows the leader comes first, for it is near its optimum already: the others have to reach that.
-        """
-        heats, ended = [list(runners)], list[Runner]()
-        if samples := self._nested(contest):
-            near = yield from brought_near(runners, contest.model, rule, samples, self._n_parameters(contest))
-            ended = [runner for runner in near if runner.finished]
-            near = [runner for runner in near if not runner.finished]
-            heats = [near] if ended else [near[:1], near[1:]]
-        for heat in heats:
-            best = winner(ended, partial(_spurious, model=contest.model))
-            if best is not None and best.outcome is not None and not _spurious(best.outcome, contest.model):
-                rule = replace(rule, bar=max(rule.bar, best.outcome.objective))
-            climb = self.recipe.algorithm.finishing
-            ended += yield from race(
-                heat, contest.model, rule, self._reseed(contest.model), algorithm=climb, final=True
-            )
-        return ended
 
     def _nested(self, contest: Contest) -> list[tuple[int, int]]:
         """Return levels and rows of the nested samples that have rows enough for so many parameters."""

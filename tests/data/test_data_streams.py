@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from hypothesis import strategies as st
 
 import gaussmix as gm
 from gaussmix.data import Source, open_source
+from gaussmix.data.spool import Spool
 from gaussmix.data.steady import bit_sum
 from gaussmix.errors import (
     ColumnError,
@@ -82,6 +86,40 @@ def test_what_does_not_fit_into_memory_is_spooled_and_told_with_its_size(table, 
     del source, first, again
     gc.collect()
     assert not spool.exists(), "the file goes with the source"
+
+
+LEFT_BEHIND = """
+import sys, time
+import numpy as np
+from gaussmix.data.source import Chunk
+from gaussmix.data.spool import Spool
+spool = Spool("rows")
+spool.write(Chunk(np.zeros((10, 2)), None, 0))
+spool.close()
+print(spool.path, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are not locked there")
+def test_a_spool_of_a_process_that_was_killed_is_removed_and_one_in_use_is_not(tmp_path, monkeypatch):
+    settings = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", LEFT_BEHIND], stdout=subprocess.PIPE, text=True, env=settings) as run:
+        assert run.stdout is not None
+        path = Path(run.stdout.readline().strip())
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        Spool("other rows").remove()
+        assert path.exists()
+        assert path.stat().st_size > 0
+        run.kill()  # SIGKILL: nothing can be tidied up
+    assert path.exists()
+    own, strange = Spool("more rows"), tmp_path / "gaussmix-notes.txt"
+    strange.write_text("not a spool")
+    assert not path.exists()
+    assert own.path.exists()
+    Spool("still more rows").remove()
+    assert own.path.exists()
+    assert strange.exists()
 
 
 def test_a_spool_without_room_says_what_to_do(table, monkeypatch):

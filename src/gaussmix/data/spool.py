@@ -17,12 +17,15 @@ from gaussmix.data.table import ROWS_PER_READ
 from gaussmix.data.weights import pieces
 from gaussmix.errors import SourceError
 
+_PREFIX, _SUFFIX = "gaussmix-", ".arrow"
+
 
 @final
 class Spool:
     """A temporary Arrow IPC file of rows: written once from front to back, then read any number of times.
 
-    The file stands in the folder for temporary files, which `TMPDIR` chooses, and is removed with this object.
+    The file stands in the folder for temporary files, which `TMPDIR` chooses, and is removed with this object. What a
+    process that was killed has left there is removed by the next that needs such a file: those in use are locked.
 
     Parameters
     ----------
@@ -38,13 +41,12 @@ class Spool:
     def __init__(self, description: str) -> None:
         self._description = description
         try:
-            handle, name = tempfile.mkstemp(prefix="gaussmix-", suffix=".arrow")
+            handle, self.path = _reserved()
         except OSError as error:
             raise self._refused(error) from error
-        os.close(handle)
-        self.path = Path(name)
         self._writer: Any = None
-        self.remove = weakref.finalize(self, _remove, self.path)
+        self.remove = weakref.finalize(self, _remove, self.path, handle)
+        _remove_abandoned(self.path.parent)
 
     def write(self, chunk: Chunk) -> None:
         """Append rows."""
@@ -84,9 +86,51 @@ class Spool:
         )
 
 
-def _remove(path: Path) -> None:
+def _reserved() -> tuple[int, Path]:
+    """Return a new file, open and locked, and its path."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX)
+        if _locked(handle) is not False and os.fstat(handle).st_nlink > 0:
+            return handle, Path(name)
+        os.close(handle)  # another process took it for abandoned before it was locked
+
+
+def _locked(handle: int) -> bool | None:
+    """Lock a file for this process, and say whether that was possible; None where files cannot be locked."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return None
+    return True
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the files of this user's that nobody has locked: whoever wrote them was killed."""
+    if not hasattr(os, "getuid"):  # nor are files locked there
+        return
+    for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+        with suppress(OSError):
+            if path.stat().st_uid != os.getuid():
+                continue
+            handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                if _locked(handle):
+                    path.unlink()
+            finally:
+                os.close(handle)
+
+
+def _remove(path: Path, handle: int) -> None:
     with suppress(OSError):
         path.unlink()
+    with suppress(OSError):
+        os.close(handle)
 
 
 def _writer(path: Path, schema: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, final
 
 from gaussmix.engine.climb import Position
-from gaussmix.engine.evaluator import Request
+from gaussmix.engine.evaluator import Request, is_sampled
 from gaussmix.fitting.stopping import Reason, Stop
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
@@ -127,10 +127,12 @@ class Conversation(Generic[Ending]):
 
 
 def together(methods: Sequence[Method[Ending]]) -> Method[list[Ending | None]]:
-    """Run methods side by side, so that every read answers all that are still asking; return their results."""
+    """Run methods side by side, so that every read of all rows answers all still under way; return their results."""
     conversation = Conversation(methods)
     while conversation.asking:
         asking = list(conversation.asking.items())
+        # Samples first: nobody waits in a read of all rows, and then all of them share it.
+        asking = [each for each in asking if all(map(is_sampled, each[1]))] or asking
         try:
             answers = yield [request for _, requests in asking for request in requests]
         except Stop as stop:

@@ -28,6 +28,7 @@ from gaussmix.statistics import Statistics
 ROWS_PER_PARAMETER = 20
 """Rows that a nested sample must have for each parameter, to stand for all rows."""
 _TIED = 20.0  # times the tolerance per row: a rival that cannot be better by more is left where it is
+_FEW = 50  # passes
 _READS = 8  # at most, of all rows: where these are not enough EM is left to go on
 _NOISE = 0.1  # of one over the rows: gains per row below it are no news of the next sample
 _PASSES = 300  # over a sample, in one go
@@ -53,7 +54,8 @@ def decided(
 ) -> Method[list[Runner]]:
     """Run the best of the row sample on all rows until the rule is met.
 
-    Where there are nested samples the leader comes first, near its optimum by then: the others have to reach that.
+    Where there are nested samples the leader comes first, near its optimum by then, and the others have to reach that;
+    unless only a few passes are allowed, which all of them make together.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ def decided(
         near = yield from brought_near(runners, model, rule, samples, n_parameters)
         ended = [runner for runner in near if runner.finished]
         near = [runner for runner in near if not runner.finished]
-        heats = [near] if ended else [near[:1], near[1:]]
+        heats = [near] if ended or rule.max_passes <= _FEW else [near[:1], near[1:]]
     for heat in heats:
         best = winner(ended, spurious)
         if best is not None and best.outcome is not None and not spurious(best.outcome):

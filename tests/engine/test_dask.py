@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -134,6 +135,58 @@ def test_a_fit_agrees_with_one_process(name, client, x, path):
     assert far.log_likelihood == pytest.approx(near.log_likelihood, rel=FIT)
     assert far.n_rows == ROWS
     assert far.converged
+
+
+def written(x: np.ndarray, folder: Path, kind: str) -> Path:
+    """The rows as a file that has parts."""
+    path = folder / f"x.{kind}"
+    if kind == "npy":
+        np.save(path, x)
+        return path
+    table = pa.table({name: x[:, j] for j, name in enumerate("abc")})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=3001)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npy", "arrow"])
+def test_files_that_are_mapped_have_parts_that_travel_as_paths(kind, x, tmp_path, monkeypatch):
+    monkeypatch.setattr("gaussmix.data.array.PART_ROWS", 5000)
+    monkeypatch.setattr("gaussmix.data.ipc.PART_ROWS", 5000)
+    source = open_source(written(x, tmp_path, kind))
+    check_source(source)
+    parts = source.partitions()
+    assert parts is not None
+    assert len(parts) > 5
+    assert sum(part.n_rows for part in parts) == len(x)
+    sent = [pickle.dumps(part.source) for part in parts]
+    assert max(map(len, sent)) < 5000, "a path, not its rows"
+    chunks = [chunk for part in sent for chunk in pickle.loads(part).chunks()]
+    assert np.array_equal(np.concatenate([chunk.x for chunk in chunks]), x)
+    assert [chunk.start for chunk in chunks] == list(np.cumsum([0] + [len(chunk.x) for chunk in chunks])[:-1])
+
+
+@pytest.mark.parametrize("kind", ["npy", "arrow"])
+def test_a_fit_of_a_mapped_file_agrees_with_one_process(kind, client, x, tmp_path):
+    path = written(x, tmp_path, kind)
+    near = gm.fit(x, 2, n_starts=1, tol=LOOSE)
+    far = gm.fit(path, 2, n_starts=1, tol=LOOSE, engine=gm.DaskEngine(client))
+    assert far.log_likelihood == pytest.approx(near.log_likelihood, rel=FIT)
+
+
+def test_a_nested_sample_is_that_of_one_process(client, x):
+    rows, weights = da.from_array(x, chunks=(CHUNK, 3)), np.where(np.arange(len(x)) % 3 == 0, 0.0, 2.0)
+    near = gm.LocalEngine(1).sample(open_source(x, weights=weights), 0.25, 7)
+    far = gm.DaskEngine(client).sample(open_source(rows, weights=weights), 0.25, 7)
+    for name in ("x", "weights"):
+        one, other = (np.concatenate([getattr(c, name) for c in source.chunks()]) for source in (near, far))
+        assert np.array_equal(one, other)
+
+
+def test_what_has_no_parts_is_refused_with_the_cure(client, x, tmp_path):
+    pd.DataFrame(x[:100], columns=list("abc")).to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(ClusterError, match=r"x\.csv can be read by this process only.*read_csv"):
+        gm.fit(tmp_path / "x.csv", 2, engine=gm.DaskEngine(client))
 
 
 @pytest.mark.parametrize("name", ["array", "dataframe"])

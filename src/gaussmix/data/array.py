@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from numbers import Real
 from pathlib import Path
 from typing import Any, cast, final
@@ -10,7 +11,7 @@ from typing import Any, cast, final
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussmix.data.table import ROWS_PER_READ, Refusal, Rows, Table
+from gaussmix.data.table import PART_ROWS, ROWS_PER_READ, Part, Refusal, Rows, Table, Wrapped
 from gaussmix.errors import EmptyDataError, NotNumericError, ShapeError, SourceError
 
 AnyArray = NDArray[Any]
@@ -181,14 +182,41 @@ def _require_even(data: object) -> None:
         )
 
 
-def npy_file(path: Path) -> ArrayTable:
-    """Map a `.npy` file into memory; its rows are read from disk as they are needed.
+@final
+class NpyTable(Wrapped):
+    """The rows of a `.npy` file, or some of them, mapped into memory: read from disk as they are needed.
+
+    It travels to other processes as a path, and is opened there.
+
+    Parameters
+    ----------
+    path : Path
+    first, stop : int, optional
+        The rows; all by default.
 
     Raises
     ------
     SourceError
         If the file is damaged, or holds pickled objects, which gaussmix never loads.
     """
+
+    def __init__(self, path: Path, first: int = 0, stop: int | None = None) -> None:
+        rows = _mapped(path)
+        super().__init__(ArrayTable(rows if (first, stop) == (0, None) else rows[first:stop], str(path)))
+        self._opened = path, first, stop
+
+    def __reduce__(self) -> tuple[type[NpyTable], tuple[Path, int, int | None]]:
+        return NpyTable, self._opened
+
+    def parts(self, positions: Sequence[int]) -> list[Part]:
+        """Return stretches of rows."""
+        path, start, _ = self._opened
+        n_rows = self.n_rows or 0
+        cuts = [*range(0, n_rows, PART_ROWS), n_rows]
+        return [Part(NpyTable(path, start + i, start + j), j - i) for i, j in pairwise(cuts)]
+
+
+def _mapped(path: Path) -> AnyArray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # the header is read as Python, and fails in as many ways
@@ -196,4 +224,4 @@ def npy_file(path: Path) -> ArrayTable:
             f"{path} is not a usable .npy file: {error} "
             "Write it again with numpy.save(path, array) from an array of numbers."
         ) from error
-    return ArrayTable(array, str(path))
+    return array

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -213,48 +211,3 @@ def arrow_table(table: Any, description: str = "Arrow table") -> ArrowTable:
             yield batch.columns
 
     return ArrowTable(table.schema, batches, table.num_rows, description)
-
-
-def ipc_file(path: Path) -> ArrowTable:
-    """Open one Arrow IPC file or stream (`.arrow`, `.feather`, `.ipc`) through a memory map.
-
-    Raises
-    ------
-    SourceError
-        If it is damaged or no Arrow file.
-    """
-    with unreadable(str(path)):
-        _refuse_feather_1(path)
-        reader, _ = _ipc_reader(path, None)
-        return ArrowTable(reader.schema, partial(_ipc_batches, path), None, str(path))
-
-
-def _refuse_feather_1(path: Path) -> None:
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic == b"FEA1":
-        raise SourceError(
-            f"{path} is in the first Feather format. Write it again with pyarrow.feather.write_feather(table, path)."
-        )
-
-
-def _ipc_reader(path: Path, positions: Sequence[int] | None) -> tuple[Any, bool]:
-    """Return a reader of the columns at `positions` (None: all), and whether it allows random access."""
-    import pyarrow as pa
-
-    options = pa.ipc.IpcReadOptions(included_fields=None if positions is None else sorted(set(positions)))
-    with path.open("rb") as file:
-        is_file = file.read(6) == b"ARROW1"
-    mapped = pa.memory_map(str(path))
-    if is_file:
-        return pa.ipc.open_file(mapped, options=options), True
-    return pa.ipc.open_stream(mapped, options=options), False
-
-
-def _ipc_batches(path: Path, positions: Sequence[int]) -> Columns:
-    reader, random_access = _ipc_reader(path, positions)
-    read = sorted(set(positions))
-    order = [read.index(i) for i in positions]
-    batches = map(reader.get_batch, range(reader.num_record_batches)) if random_access else reader
-    for batch in batches:
-        yield [batch.column(i) for i in order]

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import final
 
 from gaussmix.data.aligned import Aligned, places_of
-from gaussmix.data.array import npy_file
-from gaussmix.data.arrow import ipc_file
+from gaussmix.data.array import NpyTable
 from gaussmix.data.delimited import DelimitedTable
 from gaussmix.data.hive import Keyed, keys_of
+from gaussmix.data.ipc import IpcTable
 from gaussmix.data.parquet import ParquetTable
 from gaussmix.data.table import Part, Refusal, Rows, Table, Wrapped
 from gaussmix.errors import EmptyDataError, SourceError
 
 READERS: dict[str, Callable[[Path], Table]] = {
-    ".npy": npy_file,
+    ".npy": NpyTable,
     ".parquet": ParquetTable,
     ".pq": ParquetTable,
-    ".arrow": ipc_file,
-    ".feather": ipc_file,
-    ".ipc": ipc_file,
+    ".arrow": IpcTable,
+    ".feather": IpcTable,
+    ".ipc": IpcTable,
     ".csv": DelimitedTable,
     ".tsv": DelimitedTable,
     ".txt": DelimitedTable,

@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import final
 
 from gaussmix.data.arrow import ArrowTable, Columns, unreadable
-from gaussmix.data.table import Part, Wrapped
+from gaussmix.data.table import PART_ROWS, Part, Wrapped
 
 STREAMED_BYTES = 2**18
 """Bytes of a column that are held at once; without this, whole row groups are read ahead."""
 
 ROWS_DECODED = 2**15
 """Rows that are decoded at once: as many as one thread computes at a time, so that they are still in its cache."""
-
-PART_ROWS = 2**18
-"""Rows that a part for another process has at least: row groups are put together until they are as many."""
 
 
 @final

@@ -17,6 +17,9 @@ from gaussmix.errors import EmptyDataError
 ROWS_PER_READ = 65_536
 """Rows that are converted at once where converting costs memory: 4 MB for eight columns."""
 
+PART_ROWS = 2**18
+"""Rows that a part for another process has at least, where there are as many: smaller pieces are put together."""
+
 Rows = tuple[NDArray[np.floating], NDArray[np.float64] | None]
 
 

@@ -85,8 +85,8 @@ class DaskEngine(Engine):
         if parts is None:
             raise ClusterError(
                 f"{source.description} can be read by this process only. Give the cluster Parquet, .npy or Arrow "
-                "files, or a Dask collection (dask.dataframe.read_csv(path), dask.array.from_array(x).persist()), or leave "
-                "the engine out."
+                "files, or a Dask collection (dask.dataframe.read_csv(path), dask.array.from_array(x).persist()), or "
+                "leave the engine out."
             )
         with _named_errors(self.client):
             states = self._computed(_graph(folds, parts, segment_rows(n_rows)))

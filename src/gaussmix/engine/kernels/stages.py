@@ -27,44 +27,6 @@ def columns(x: NDArray[np.floating], origin: Array, units: Array, z: Array) -> N
 
 
 @exact
-def products(z: Array, packed: Array) -> None:
-    """Write z_i z_j for i >= j, in packed order, from z (D, rows) to `packed` (D(D+1)/2, rows)."""
-    at = 0
-    for i in range(z.shape[0]):
-        first = z[i]
-        for j in range(i + 1):
-            second, product = z[j], packed[at]
-            for n in range(product.shape[0]):
-                product[n] = first[n] * second[n]
-            at += 1
-
-
-@exact
-def fill(x: NDArray[np.floating], origin: Array, units: Array, features: Array) -> None:
-    """Write the features (1 + D + S, rows) of the rows x (rows, D): 1, columns, and S second moments of each row.
-
-    S is D(D+1)/2 for all products, D for squares, 1 for their sum, 0 for none.
-    """
-    n_features = x.shape[1]
-    z, second = features[1 : n_features + 1], features[n_features + 1 :]
-    for n in range(x.shape[0]):
-        features[0, n] = 1.0
-    columns(x, origin, units, z)
-    if second.shape[0] == n_features * (n_features + 1) // 2:
-        products(z, second)
-    elif second.shape[0] == n_features:
-        for i in range(n_features):
-            for n in range(x.shape[0]):
-                second[i, n] = z[i, n] * z[i, n]
-    elif second.shape[0] == 1:
-        for n in range(x.shape[0]):
-            second[0, n] = 0.0
-        for i in range(n_features):
-            for n in range(x.shape[0]):
-                second[0, n] += z[i, n] * z[i, n]
-
-
-@exact
 def exponentiate(values: Array, top: Array, total: Array) -> bool:
     """Replace log densities `values` (K, rows) by their exponentials relative to the row's largest.
 
@@ -177,24 +139,6 @@ def rank(shares: Array, responsibilities: Array, labels: NDArray[np.int64], unce
             uncertainty[n] = 1.0 - uncertainty[n]
             for k in range(shares.shape[0]):
                 responsibilities[n, k] = shares[k, n]
-
-
-@summing
-def add_panel(z: Array, products: Array, linear: Array, first: int, values: Array) -> None:
-    """Add sum_i z_i (y_ki + l_ki), over the features i of one panel, to `values` (K, rows).
-
-    z (rows, D); `products` y (rows, K times width), `linear` l (K, width); `first` is the panel's first feature.
-    """
-    n_components, width = linear.shape
-    for n in range(z.shape[0]):
-        row = z[n, first : first + width]
-        for k in range(n_components):
-            y = products[n, k * width : (k + 1) * width]
-            slope = linear[k]
-            total = 0.0
-            for i in range(width):
-                total += (y[i] + slope[i]) * row[i]
-            values[k, n] += total
 
 
 @summing

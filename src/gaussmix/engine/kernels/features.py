@@ -49,7 +49,7 @@ def padded(n_rows: int) -> int:
 
 @exact
 def enter(x: NDArray[np.floating], origin: Array, units: Array, columns: Array) -> None:
-    """Write columns (1 + D or 2 + D, padded rows) of the rows x (rows, D), and of rows of zeros that make up a strip."""
+    """Write columns (1 + D or 2 + D, padded rows) of the rows x (rows, D), and of zeros that make up a strip."""
     n_features = x.shape[1]
     ones = columns[0]
     for n in range(ones.shape[0]):

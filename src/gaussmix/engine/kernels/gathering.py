@@ -1,4 +1,4 @@
-"""Many features: moments of gathered rows, and the anchored form by BLAS.
+"""Many features: moments of gathered rows, and the anchored form with them.
 
 Nearly every responsibility is zero where there are many features. Gathering the rows that have a share in a component
 saves nearly all of the second product, which would otherwise cost as much as the first.
@@ -23,10 +23,11 @@ from gaussmix.engine.kernels.blocks import (
     prepared,
 )
 from gaussmix.engine.kernels.kernel import Sums
-from gaussmix.engine.kernels.scratch import aligned, aligned_copy
+from gaussmix.engine.kernels.scratch import Columns, aligned
+from gaussmix.engine.kernels.tiles import whitened_densities
 from gaussmix.engine.plan import Plan
 
-_PANEL = 16  # features whitened at once, at least
+_BLOCK_ROWS = 192  # a multiple of `STRIP`
 
 
 @final
@@ -45,9 +46,9 @@ class Gathered:
         self.moments = np.zeros((1 if self.pooled else k, d, d))
         self._product = aligned(d, d)
 
-    def add(self, z: Array, shares: Array) -> None:
-        """Take the rows z (rows, D) with `shares` (K, rows)."""
-        stages.gather(z, self.anchors, shares, self.buffers, self.counts, self.totals)
+    def add(self, columns: Array, shares: Array) -> None:
+        """Take the rows of `columns` (1 + D, rows) with `shares` (K, rows)."""
+        stages.gather(np.ascontiguousarray(columns[1:].T), self.anchors, shares, self.buffers, self.counts, self.totals)
         self._multiply(self.capacity - self.block_rows)
 
     def _multiply(self, most: int) -> None:
@@ -74,48 +75,44 @@ class Gathered:
 
 @final
 class Whitened(Route):
-    """Deviations times inverse factors in BLAS, a few columns of the factor at once; rows gathered for the moments."""
+    """The anchored form for many features: whitened in tiles, rows gathered for the moments."""
 
     def __init__(self, plan: Plan) -> None:
-        d = plan.n_features
-        self.block_rows = 256
+        self.block_rows = _BLOCK_ROWS
         self._plan = plan
-        self._rows = Inward(plan)
-        self._factors = prepared(plan, _transposed_whiteners)
-        self._width = max(_PANEL, d // 4)
-        self._z = np.empty((0, d))
-        self._scratch = aligned(2, self.block_rows, d)
-        self._gathered = Gathered(plan, self.block_rows)
+        self._rows = Inward(plan, _BLOCK_ROWS, 1 + plan.n_features)
+        self._whiteners = prepared(plan, whiteners_of)
+        self._values = Columns(plan.n_components, _BLOCK_ROWS)
+        self._gathered = Gathered(plan, _BLOCK_ROWS)
 
-    def log_densities(self, x: NDArray[np.floating], values: Array) -> None:
+    def densities(self, x: NDArray[np.floating]) -> Array:
         """Whiten component by component."""
-        plan = self._plan
-        self._z = self._rows.rows(x)
-        deviations, white = self._scratch[:, : x.shape[0]]
-        for k in range(plan.n_components):
-            np.subtract(self._z, plan.centres[k], out=deviations)
-            factor = self._factors[k % len(self._factors)]
-            for low in range(0, plan.n_features, self._width):
-                high = min(low + self._width, plan.n_features)
-                np.matmul(deviations[:, :high], factor[:high, low:high], out=white[:, low:high])
-            stages.add_squares(white, plan.constants[k], values[k])
+        columns = self._rows.enter(x)
+        values = self._values.of(columns.shape[1])
+        whitened_densities(self._whiteners, columns, values)
+        return values
 
     def accumulate(self, x: NDArray[np.floating], weights: Array | None, sums: Sums) -> None:
         """Add the sums of all blocks."""
         accumulate_stepwise(self, self._plan, x, weights, NEGLIGIBLE, sums)
 
-    def add(self, shares: Array) -> None:
+    def add(self, shares: Array, n_rows: int) -> None:
         """Gather."""
-        self._gathered.add(self._z, shares)
+        self._gathered.add(self._rows.columns, shares)
 
     def finish(self, sums: Sums) -> None:
         """Add what was gathered."""
         self._gathered.finish(sums, self._plan.moment)
 
 
-def _transposed_whiteners(plan: Plan) -> Array:
-    """Return inverse factors (G, D, D), upper triangular."""
-    whiteners, d = plan.whiteners, plan.n_features
+def whiteners_of(plan: Plan) -> Array:
+    """Return inverse factors (K, lines, D + 1), lower triangular, for `tiles.whitened_densities`."""
+    d = plan.n_features
+    whiteners = plan.whiteners
     if whiteners.ndim < 3:
         whiteners = inverse_deviations(whiteners, d)[:, :, None] * np.eye(d)
-    return aligned_copy(np.swapaxes(whiteners, 1, 2))
+    padded = aligned(plan.n_components, -(-d // 4) * 4 + 1, d + 1)
+    padded[:] = 0.0
+    padded[:, :d, :d] = whiteners
+    padded[:, -1, :d], padded[:, -1, d] = plan.centres, plan.constants
+    return padded

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gaussmix._linalg import Array
 from gaussmix.engine.kernels import features as making
-from gaussmix.engine.kernels.blocks import REFERENCE, Inward, Route, one_type, plain
+from gaussmix.engine.kernels.blocks import REFERENCE, Inward, Route, add_sums, one_type, plain
 from gaussmix.engine.kernels.compiling import exact
 from gaussmix.engine.kernels.features import Pairs, n_columns, pairs_of
 from gaussmix.engine.kernels.kernel import Sums
@@ -85,18 +85,17 @@ class Products(Route):
         self._pairs = pairs_of(plan)
         self.block_rows = max(2, min(16, _BLOCK_NUMBERS // STRIP // sum(plan.natural.shape))) * STRIP
         self._natural = aligned_copy(plan.natural)
-        self._rows = Inward(plan)
+        self._rows = Inward(plan, self.block_rows, n_columns(plan))
 
-    def log_densities(self, x: NDArray[np.floating], values: Array) -> None:
+    def densities(self, x: NDArray[np.floating]) -> Array:
         """Make the features, and multiply."""
-        rows = making.padded(len(x))
-        columns, features = aligned(n_columns(self._plan), rows), aligned(self._pairs.shape[1], rows)
-        padded = aligned(len(values), rows)
-        making.enter(one_type(x), self._rows.origin, self._rows.units, columns)
+        columns = self._rows.enter(x)
+        rows = columns.shape[1]
+        features, values = aligned(self._pairs.shape[1], rows), aligned(self._plan.n_components, rows)
         making.multiply(columns, self._pairs, 0, 0, features)
         for row in range(0, rows, STRIP):
-            multiply(self._natural, features, padded, row)
-        values[:] = padded[:, : len(x)]
+            multiply(self._natural, features, values, row)
+        return values
 
     def accumulate(self, x: NDArray[np.floating], weights: Array | None, sums: Sums) -> None:
         """Add the sums of all blocks; those with rows infinitely far out as the reference kernel has them."""
@@ -126,5 +125,4 @@ class Products(Route):
                 REFERENCE.accumulate(self._plan, rows[block], None if weights is None else w[block], sums)
                 start += size
         sums.totals[:] += totals[:p].T
-        sums.kish[:] += added[:k].sum(axis=1)
-        sums.scalars[:] += added[k : k + 3].sum(axis=1)
+        add_sums(added, sums)

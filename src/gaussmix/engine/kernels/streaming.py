@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 
 from gaussmix._linalg import Array
 from gaussmix.engine.kernels import features as making
-from gaussmix.engine.kernels.blocks import NEGLIGIBLE, REFERENCE, Inward, Route, cut, plain
+from gaussmix.engine.kernels.blocks import NEGLIGIBLE, Inward, Route, accumulate_stepwise
 from gaussmix.engine.kernels.compiling import exact
 from gaussmix.engine.kernels.features import Pairs, n_columns, pairs_of
 from gaussmix.engine.kernels.gathering import Gathered
 from gaussmix.engine.kernels.kernel import Sums
 from gaussmix.engine.kernels.scratch import Columns, aligned, aligned_copy
-from gaussmix.engine.kernels.softmax import N_SUMS, share_out
 from gaussmix.engine.kernels.tiles import GROUP, STRIP, add_densities, add_moments
-from gaussmix.engine.kernels.vectors import LANES
 from gaussmix.engine.plan import Plan
 
 _BLOCK_ROWS = 192  # a multiple of `STRIP`
@@ -57,52 +55,34 @@ class Streamed(Route):
     def __init__(self, plan: Plan) -> None:
         self.block_rows = _BLOCK_ROWS
         self._plan = plan
-        self._rows = Inward(plan)
+        self._rows = Inward(plan, _BLOCK_ROWS, n_columns(plan))
         self._pairs = pairs_of(plan)
         self._natural = aligned_copy(plan.natural)
-        self._columns = Columns(n_columns(plan), _BLOCK_ROWS)
         self._values = Columns(plan.n_components, _BLOCK_ROWS)
         self._strip, self._block = aligned(_CHUNK, STRIP), Columns(_GROUPS, _BLOCK_ROWS)
         self._gathered = Gathered(plan, _BLOCK_ROWS)
         self._totals = np.zeros((self._pairs.shape[1], plan.n_components))
 
-    def log_densities(self, x: NDArray[np.floating], values: Array) -> None:
+    def densities(self, x: NDArray[np.floating]) -> Array:
         """Make the features, and multiply."""
-        values[:] = self._densities(x)[:, : len(x)]
-
-    def _densities(self, x: NDArray[np.floating]) -> Array:
-        """Return log densities (K, padded rows)."""
-        rows = making.padded(len(x))
-        columns, values = self._columns.of(rows), self._values.of(rows)
-        making.enter(x, self._rows.origin, self._rows.units, columns)
+        columns = self._rows.enter(x)
+        values = self._values.of(columns.shape[1])
         densities(self._natural, columns, self._pairs, self._strip, values)
         return values
 
     def accumulate(self, x: NDArray[np.floating], weights: Array | None, sums: Sums) -> None:
-        """Add the sums of all blocks; those with rows infinitely far out as the reference kernel has them."""
-        k = self._plan.n_components
-        added = np.zeros((k + N_SUMS, LANES))
-        weights = None if weights is None else plain(weights)
-        for block, rows in cut(x, self.block_rows):
-            shares = self._densities(rows)
-            per_row, more = np.zeros((2, shares.shape[1])), np.zeros_like(added)
-            per_row[1, : len(rows)] = 1.0 if weights is None else weights[block]
-            share_out(shares, per_row, more, 0, shares.shape[1], NEGLIGIBLE)
-            if more[-1].any():
-                REFERENCE.accumulate(self._plan, rows, None if weights is None else weights[block], sums)
-                continue
-            added += more
-            self._add(shares, len(rows))
+        """Add the sums of all blocks."""
+        accumulate_stepwise(self, self._plan, x, weights, NEGLIGIBLE, sums)
+
+    def add(self, shares: Array, n_rows: int) -> None:
+        """Gather; where most shares are not negligible, multiply."""
+        columns = self._rows.columns
+        if np.count_nonzero(shares) <= _DENSE * shares.shape[0] * n_rows:
+            self._gathered.add(columns, shares)
+        else:
+            moments(shares, columns, self._pairs, self._block.of(columns.shape[1]), self._totals)
+
+    def finish(self, sums: Sums) -> None:
+        """Add what was gathered, and the products of all other blocks."""
         self._gathered.finish(sums, self._plan.moment)
         sums.totals[:] += self._totals[: self._natural.shape[1]].T
-        sums.kish[:] += added[:k].sum(axis=1)
-        sums.scalars[:] += added[k : k + 3].sum(axis=1)
-
-    def _add(self, shares: Array, count: int) -> None:
-        """Gather; where most shares are not negligible, multiply."""
-        d = self._plan.n_features
-        if np.count_nonzero(shares) <= _DENSE * shares.size:
-            rows = np.ascontiguousarray(self._columns.array[1 : 1 + d, :count].T)
-            self._gathered.add(rows, np.ascontiguousarray(shares[:, :count]))
-        else:
-            moments(shares, self._columns.array, self._pairs, self._block.of(shares.shape[1]), self._totals)

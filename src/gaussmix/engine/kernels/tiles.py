@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -74,6 +75,46 @@ def _density_tile(height: int) -> Any:
     return _intrinsic(generate)
 
 
+def _whitening_tile() -> Any:
+    """Make the function of a tile of four lines of a whitener and `STRIP` rows.
+
+    From values[k, row + n], or the constant if these are the first lines, it takes half the squares of the elements of
+    whitener[line + i, p] (columns[1 + p, row + n] - centre[p]), summed over p < high. The whitener's last line,
+    `bottom`, is the centre and, in the end, the constant.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (whitener, columns, values), place = unpacked(context, builder, signature, arguments)
+        line, high, bottom, n_features, k, row = place
+        lines = [builder.add(line, index(i)) for i in range(4)]
+        places = [builder.add(row, index(LANES * j)) for j in range(WIDTH)]
+
+        def terms(p: Value, totals: list[Value]) -> list[Value]:
+            centre = repeated(builder, builder.load(whitener.at(bottom, p)))
+            column = builder.add(p, index(1))
+            rows = [builder.fsub(load(builder, columns.at(column, place)), centre) for place in places]
+            factors = [repeated(builder, builder.load(whitener.at(each, p))) for each in lines]
+            pairs = [(factor, each) for factor in factors for each in rows]
+            return [multiply_add(builder, a, b, total) for (a, b), total in zip(pairs, totals, strict=True)]
+
+        white = loop(builder, index(0), high, 1, [zeros()] * (4 * WIDTH), terms)
+        begun = _either(
+            builder,
+            builder.icmp_signed("==", line, index(0)),
+            lambda: [repeated(builder, builder.load(whitener.at(bottom, n_features)))] * WIDTH,
+            lambda: [load(builder, values.at(k, place)) for place in places],
+        )
+        halved = repeated(builder, ir.Constant(ir.DoubleType(), -0.5))
+        for j, place in enumerate(places):
+            length = zeros()
+            for each in white[j::WIDTH]:
+                length = multiply_add(builder, each, each, length)
+            store(builder, multiply_add(builder, length, halved, begun[j]), values.at(k, place))
+        return context.get_dummy_value()
+
+    return _intrinsic(generate)
+
+
 def _moment_tile(height: int) -> Any:
     """Make the function of a tile of `GROUP` features and `height` components.
 
@@ -128,6 +169,7 @@ def _either(builder: Any, condition: Value, first: Callable[[], list[Value]], se
 
 
 _density_tiles = [_density_tile(height) for height in (4, 2, 1)]
+_whiten = _whitening_tile()
 _moment_tiles = [_moment_tile(height) for height in (4, 2, 1)]
 _densities_4, _densities_2, _densities_1 = _density_tiles
 _moments_4, _moments_2, _moments_1 = _moment_tiles
@@ -153,11 +195,26 @@ def add_densities(
 
 
 @exact
+def whitened_densities(whiteners: Array, columns: Array, values: Array) -> None:
+    """Write log densities (K, padded rows) of `columns` (1 + D, padded rows) for lower triangular whiteners.
+
+    `whiteners` (K, lines, D + 1) have lines of zeros that make up groups of four, and one more: the centre, and the
+    constant.
+    """
+    n_features, bottom = columns.shape[0] - 1, whiteners.shape[1] - 1
+    for row in range(0, values.shape[1], STRIP):
+        for k in range(whiteners.shape[0]):
+            for line in range(0, bottom, 4):
+                place = (line, min(line + 4, n_features), bottom, n_features, k, row)
+                _whiten(whiteners[k], columns, values, place)
+
+
+@exact
 def add_moments(features: Array, shares: Array, totals: Array, low: int, high: int, first: int, count: int) -> None:
     """Add the sums over `count` rows of features times shares (K, rows) to `totals` (P, K), rows `low` to `high`.
 
-    `features` has the one numbered `first` as its first; `low` and `high` are multiples of `GROUP` beyond it, `count` is
-    one of the number of lanes.
+    `features` has the one numbered `first` as its first; `low` and `high` are multiples of `GROUP` beyond it,
+    `count` is one of the number of lanes.
     """
     n_components = shares.shape[0]
     whole = n_components // 4 * 4

@@ -115,8 +115,15 @@ def _confine(job: Job) -> None:
 
 
 def _peak() -> int:
-    """Return the most memory that this process has ever held, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Return the most memory that this program has ever held, in bytes.
+
+    What `getrusage` knows begins with the parent's memory at the fork, which may hide all that follows.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _versions(packages: tuple[str, ...]) -> dict[str, str]:

@@ -6,6 +6,8 @@ squared length. So one table of pairs says what moments are made of, for all fea
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,17 +25,23 @@ def pairs_of(plan: Plan) -> Pairs:
 
     P is made a multiple of `GROUP` by features that nobody asks for.
     """
-    d = plan.n_features
+    return _pairs(plan.moment, plan.n_features)
+
+
+@lru_cache(maxsize=16)
+def _pairs(moment: Moment, d: int) -> Pairs:
     columns = np.arange(1, 1 + d)
     first, second = np.arange(1 + d), np.zeros(1 + d, dtype=np.int64)
-    if plan.moment is Moment.FULL:
+    if moment is Moment.FULL:
         i, j = np.tril_indices(d)
         first, second = np.append(first, columns[i]), np.append(second, columns[j])
-    elif plan.moment is Moment.DIAGONAL:
+    elif moment is Moment.DIAGONAL:
         first, second = np.append(first, columns), np.append(second, columns)
-    elif plan.moment is Moment.TRACE:
+    elif moment is Moment.TRACE:
         first, second = np.append(first, 1 + d), np.append(second, 0)
-    return np.pad(np.array([first, second]), ((0, 0), (0, -len(first) % GROUP)))
+    pairs = np.pad(np.array([first, second]), ((0, 0), (0, -len(first) % GROUP)))
+    pairs.flags.writeable = False
+    return pairs
 
 
 def n_columns(plan: Plan) -> int:

@@ -32,6 +32,15 @@ def multiply(natural: Array, features: Array, values: Array, row: int) -> None:
 
 
 @exact
+def fill_weights(weights: Array, padded: Array) -> None:
+    """Write the weights of a block's rows, and zeros that make up a strip."""
+    for n in range(weights.shape[0]):
+        padded[n] = weights[n]
+    for n in range(weights.shape[0], padded.shape[0]):
+        padded[n] = 0.0
+
+
+@exact
 def accumulate_blocks(
     x: NDArray[np.floating],
     weights: Array,
@@ -50,7 +59,7 @@ def accumulate_blocks(
 
     Left out is a block in which some row's every density underflows. `work` holds room for columns, features, log
     densities, two numbers per row, and sums. Rows that make up a strip have weight zero. One call per segment: blocks
-    may be so short that calls from Python would keep threads waiting.
+    may be so short that calls from Python would keep threads waiting. Without `weighted`, `weights` are a block's ones.
     """
     n_components, width = natural.shape[0], pairs.shape[1]
     block_sums = work[4]
@@ -63,8 +72,7 @@ def accumulate_blocks(
         per_row = work[3][: 2 * rows].reshape(2, rows)
         making.enter(x[low : low + count], origin, units, columns)
         making.multiply(columns, pairs, 0, 0, features)
-        for n in range(rows):
-            per_row[1, n] = 0.0 if n >= count else weights[low + n] if weighted else 1.0
+        fill_weights(weights[low : low + count] if weighted else weights[:count], per_row[1])
         block_sums[:] = 0.0
         for row in range(0, rows, STRIP):
             multiply(natural, features, shares, row)
@@ -103,7 +111,7 @@ class Products(Route):
         columns, features = aligned(n_columns(self._plan) * size), aligned(width * size)
         work = (columns, features, aligned(k * size), aligned(2 * size), aligned(k + N_SUMS, LANES))
         totals, added, rows = np.zeros((width, k)), np.zeros((k + N_SUMS, LANES)), one_type(x)
-        w = plain(np.ones(1) if weights is None else weights)
+        w = plain(np.ones(size) if weights is None else weights)
         start = 0
         while start < len(rows):
             start = accumulate_blocks(

@@ -164,14 +164,17 @@ class Arithmetic:
 
 def sums(builder: Any, vectors: Sequence[Value]) -> Value:
     """Return the sums of the elements of each of one, two or four vectors, as one vector."""
-    left = list(vectors)
+    left, lanes = list(vectors), LANES
+    for _ in range(LANES.bit_length() - 1):  # each time half as many elements belong to a sum
+        if len(left) > 1:
+            left = [_neighbours(builder, a, b) for a, b in zip(left[::2], left[1::2], strict=True)]
+        else:
+            lanes //= 2
+            left = [_halves(builder, left[0], lanes)]
     while len(left) > 1:
-        left = [_neighbours(builder, a, b) for a, b in zip(left[::2], left[1::2], strict=True)]
-    total, lanes = left[0], LANES
-    while lanes > len(vectors):
-        lanes //= 2
-        total = _halves(builder, total, lanes)
-    return total
+        everything = _positions(range(2 * left[0].type.count))
+        left = [builder.shuffle_vector(a, b, everything) for a, b in zip(left[::2], left[1::2], strict=True)]
+    return left[0]
 
 
 def _neighbours(builder: Any, a: Value, b: Value) -> Value:

@@ -16,6 +16,7 @@ from gaussmix.engine.kernels.kernel import Sums
 from gaussmix.engine.kernels.numpy import NumpyKernel
 from gaussmix.engine.kernels.scratch import Columns
 from gaussmix.engine.kernels.softmax import N_SUMS, share_out
+from gaussmix.engine.kernels.tiles import STRIP
 from gaussmix.engine.kernels.vectors import LANES
 from gaussmix.engine.plan import Plan
 
@@ -23,6 +24,8 @@ Kind = TypeVar("Kind", bound=np.floating)
 Made = TypeVar("Made")
 
 REFERENCE = NumpyKernel()
+_BLOCK_NUMBERS = 1 << 15  # float64 numbers of features and log densities in one block: 256 KB
+_LEAST_ROWS = 96  # fewer would be added up as soon as they are multiplied
 NEGLIGIBLE = 2.0**-75  # of a row's largest responsibility: far below the rounding errors of any sum it enters
 
 # What a route makes of a plan's large arrays, shared by all segments of the pass; where segments are short, making it
@@ -184,6 +187,11 @@ def plain(values: NDArray[Kind]) -> NDArray[Kind]:
     view = np.ascontiguousarray(values).view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+def cached_rows(numbers: int, most: int) -> int:
+    """Rows per block, whole strips, by which `numbers` float64 numbers per row stay in cache; 96 to `most` about."""
+    return min(most, max(_LEAST_ROWS, _BLOCK_NUMBERS // numbers)) // STRIP * STRIP
 
 
 def inverse_deviations(whiteners: Array, n_features: int) -> Array:

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from gaussmix._linalg import Array, unpack
 from gaussmix.covariance import Moment
 from gaussmix.engine.kernels import centred
-from gaussmix.engine.kernels.blocks import Inward, Route, accumulate_stepwise, inverse_deviations
+from gaussmix.engine.kernels.blocks import Inward, Route, accumulate_stepwise, cached_rows, inverse_deviations
 from gaussmix.engine.kernels.gathering import whiteners_of
 from gaussmix.engine.kernels.kernel import Sums
 from gaussmix.engine.kernels.scratch import Columns, aligned
-from gaussmix.engine.kernels.tiles import STRIP, whitened_densities
+from gaussmix.engine.kernels.tiles import whitened_densities
 from gaussmix.engine.plan import Plan
 
-_BLOCK_NUMBERS = 1 << 15  # float64 numbers of rows and log densities in one block: 256 KB
 _TILE_NUMBERS = 3072  # float64 numbers of deviations that stay in the first-level cache: 24 KB
 
 
@@ -30,7 +29,7 @@ class Centred(Route):
         self._plan = plan
         self._constants, self._centres = np.array(plan.constants), np.array(plan.centres)
         self._anchors = np.array(plan.anchors)
-        self.block_rows = max(2, min(32, _BLOCK_NUMBERS // STRIP // (k + d))) * STRIP
+        self.block_rows = cached_rows(k + d, 1536)
         self._rows = Inward(plan, self.block_rows, 1 + d)
         self._values = Columns(k, self.block_rows)
         groups = -(-d // centred.GROUP) * centred.GROUP

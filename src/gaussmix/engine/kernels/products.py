@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gaussmix._linalg import Array
 from gaussmix.engine.kernels import features as making
-from gaussmix.engine.kernels.blocks import REFERENCE, Inward, Route, add_sums, one_type, plain
+from gaussmix.engine.kernels.blocks import REFERENCE, Inward, Route, add_sums, cached_rows, one_type, plain
 from gaussmix.engine.kernels.compiling import exact
 from gaussmix.engine.kernels.features import Pairs, n_columns, pairs_of
 from gaussmix.engine.kernels.kernel import Sums
@@ -19,7 +19,6 @@ from gaussmix.engine.kernels.tiles import STRIP, add_densities, add_moments
 from gaussmix.engine.kernels.vectors import LANES
 from gaussmix.engine.plan import Plan
 
-_BLOCK_NUMBERS = 1 << 15  # float64 numbers of features and log densities in one block: 256 KB
 _CHUNK = 64  # features of which a strip stays in the first-level cache
 
 
@@ -91,7 +90,7 @@ class Products(Route):
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._pairs = pairs_of(plan)
-        self.block_rows = max(2, min(16, _BLOCK_NUMBERS // STRIP // sum(plan.natural.shape))) * STRIP
+        self.block_rows = cached_rows(sum(plan.natural.shape), 768)
         self._natural = aligned_copy(plan.natural)
         self._rows = Inward(plan, self.block_rows, n_columns(plan))
 

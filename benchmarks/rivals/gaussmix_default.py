@@ -10,9 +10,7 @@ import numpy as np
 from benchmarks.rivals import Rival
 from benchmarks.simulation import Array, Parameters
 
-# The kernels are loaded by the first pass, with Numba and its compiler.
-IMPORTS = ("gaussmix", "gaussmix.engine.kernels.numba")
-RIVAL = Rival("gaussmix", ("gaussmix", "numba", "numpy"), IMPORTS, predicts=True, selects=True, home="here")
+RIVAL = Rival("gaussmix", ("gaussmix", "numba", "numpy"), ("gaussmix",), predicts=True, selects=True, home="here")
 NAMES = {"full": "VVV", "tied": "EEE", "diagonal": "VVI"}
 
 

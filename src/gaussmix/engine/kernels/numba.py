@@ -1,4 +1,4 @@
-"""The compiled kernel: blocks of rows that stay in cache, BLAS for the products, Numba for everything between."""
+"""The compiled kernel: blocks of rows that stay in cache, through tiles whose sums stay in registers."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@
 |---|---|---|---|
 | `Products` | quadratic form | features times natural parameters | shares times features |
 | `Streamed` | the same, full moments, many features | the same, a few features at once | gathered rows, or the same |
-| `Centred` | anchored form | compiled loops over deviations | compiled loops |
-| `Whitened` | anchored form, many features | deviations times inverse factors, in BLAS | gathered rows |
+| `Centred` | anchored form | deviations times inverse factors | loops over deviations |
+| `Whitened` | anchored form, many features | the same | gathered rows |
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gaussmix.engine.kernels.streaming import Streamed
 from gaussmix.engine.plan import Form, Plan
 
 _STREAMED_FROM = 40  # features from which all second moments of a block would not stay in cache
-_WHITENED_FROM = 48  # features from which BLAS whitens faster than the compiled loops
+_WHITENED_FROM = 48  # features from which products of gathered rows are faster than the loops
 
 
 def route(plan: Plan) -> Route:

@@ -1,7 +1,7 @@
 """Products of small matrices, tile by tile: a tile's sums stay in registers from its first term to its last.
 
 Rows lie in the lanes of vectors, so neither product needs its arguments rearranged. BLAS, made for large square
-matrices, is half as fast at these shapes, and asks for all features at once.
+matrices, may be half as fast at these shapes, and asks for all features at once.
 """
 
 from __future__ import annotations

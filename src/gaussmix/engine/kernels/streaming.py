@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gaussmix._linalg import Array
 from gaussmix.engine.kernels import features as making
-from gaussmix.engine.kernels.blocks import NEGLIGIBLE, Inward, Route, accumulate_stepwise
+from gaussmix.engine.kernels.blocks import NEGLIGIBLE, Inward, Route, accumulate_stepwise, prepared
 from gaussmix.engine.kernels.compiling import exact
 from gaussmix.engine.kernels.features import Pairs, n_columns, pairs_of
 from gaussmix.engine.kernels.gathering import Gathered
@@ -57,11 +57,11 @@ class Streamed(Route):
         self._plan = plan
         self._rows = Inward(plan, _BLOCK_ROWS, n_columns(plan))
         self._pairs = pairs_of(plan)
-        self._natural = aligned_copy(plan.natural)
+        self._natural = prepared(plan, _natural)
         self._values = Columns(plan.n_components, _BLOCK_ROWS)
         self._strip, self._block = aligned(_CHUNK, STRIP), Columns(_GROUPS, _BLOCK_ROWS)
         self._gathered = Gathered(plan, _BLOCK_ROWS)
-        self._totals = np.zeros((self._pairs.shape[1], plan.n_components))
+        self._totals: Array | None = None
 
     def densities(self, x: NDArray[np.floating]) -> Array:
         """Make the features, and multiply."""
@@ -80,9 +80,16 @@ class Streamed(Route):
         if np.count_nonzero(shares) <= _DENSE * shares.shape[0] * n_rows:
             self._gathered.add(columns, shares)
         else:
+            if self._totals is None:
+                self._totals = np.zeros((self._pairs.shape[1], len(shares)))
             moments(shares, columns, self._pairs, self._block.of(columns.shape[1]), self._totals)
 
     def finish(self, sums: Sums) -> None:
         """Add what was gathered, and the products of all other blocks."""
         self._gathered.finish(sums, self._plan.moment)
-        sums.totals[:] += self._totals[: self._natural.shape[1]].T
+        if self._totals is not None:
+            sums.totals[:] += self._totals[: self._natural.shape[1]].T
+
+
+def _natural(plan: Plan) -> Array:
+    return aligned_copy(plan.natural)

@@ -14,7 +14,7 @@ from gaussmix._linalg import Array
 from gaussmix.engine.kernels.features import enter, padded
 from gaussmix.engine.kernels.kernel import Sums
 from gaussmix.engine.kernels.numpy import NumpyKernel
-from gaussmix.engine.kernels.scratch import Columns
+from gaussmix.engine.kernels.scratch import Columns, aligned
 from gaussmix.engine.kernels.softmax import N_SUMS, share_out
 from gaussmix.engine.kernels.tiles import STRIP
 from gaussmix.engine.kernels.vectors import LANES
@@ -198,3 +198,16 @@ def inverse_deviations(whiteners: Array, n_features: int) -> Array:
     """Return (G, D) inverse standard deviations from (G, D) or (G,)."""
     columns = whiteners.reshape(len(whiteners), -1)
     return np.array(np.broadcast_to(columns, (len(whiteners), n_features)))
+
+
+def whiteners_of(plan: Plan) -> Array:
+    """Return inverse factors (K, lines, D + 1), lower triangular, for `tiles.whitened_densities`."""
+    d = plan.n_features
+    whiteners = plan.whiteners
+    if whiteners.ndim < 3:
+        whiteners = inverse_deviations(whiteners, d)[:, :, None] * np.eye(d)
+    found = aligned(plan.n_components, -(-d // 4) * 4 + 1, d + 1)
+    found[:] = 0.0
+    found[:, :d, :d] = whiteners
+    found[:, -1, :d], found[:, -1, d] = plan.centres, plan.constants
+    return found

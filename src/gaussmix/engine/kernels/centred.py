@@ -45,7 +45,7 @@ def diagonal_densities(z: Array, constants: Array, centres: Array, whiteners: Ar
 def add_outer(z: Array, anchors: Array, shares: Array, work: Array, totals: Array) -> None:
     """Add mass, first and packed second moments about `anchors` (K, D) to `totals` (K, 1 + D + D(D+1)/2).
 
-    z (D, rows); `shares` (K, rows) weight times responsibility; `work` (padded D + 4, tile) is scratch.
+    z (D, rows); `shares` (K, rows) weight times responsibility; `work` (padded D + 1, tile) is scratch.
     """
     n_features, n_rows = z.shape
     tile = work.shape[1]

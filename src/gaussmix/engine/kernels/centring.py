@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 from gaussmix._linalg import Array, unpack
 from gaussmix.covariance import Moment
 from gaussmix.engine.kernels import centred
-from gaussmix.engine.kernels.blocks import Inward, Route, accumulate_stepwise, cached_rows, inverse_deviations
-from gaussmix.engine.kernels.gathering import whiteners_of
+from gaussmix.engine.kernels.blocks import (
+    Inward,
+    Route,
+    accumulate_stepwise,
+    cached_rows,
+    inverse_deviations,
+    whiteners_of,
+)
 from gaussmix.engine.kernels.kernel import Sums
 from gaussmix.engine.kernels.scratch import Columns, aligned
 from gaussmix.engine.kernels.tiles import whitened_densities

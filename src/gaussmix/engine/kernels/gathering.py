@@ -19,8 +19,8 @@ from gaussmix.engine.kernels.blocks import (
     Inward,
     Route,
     accumulate_stepwise,
-    inverse_deviations,
     prepared,
+    whiteners_of,
 )
 from gaussmix.engine.kernels.kernel import Sums
 from gaussmix.engine.kernels.scratch import Columns, aligned
@@ -103,16 +103,3 @@ class Whitened(Route):
     def finish(self, sums: Sums) -> None:
         """Add what was gathered."""
         self._gathered.finish(sums, self._plan.moment)
-
-
-def whiteners_of(plan: Plan) -> Array:
-    """Return inverse factors (K, lines, D + 1), lower triangular, for `tiles.whitened_densities`."""
-    d = plan.n_features
-    whiteners = plan.whiteners
-    if whiteners.ndim < 3:
-        whiteners = inverse_deviations(whiteners, d)[:, :, None] * np.eye(d)
-    padded = aligned(plan.n_components, -(-d // 4) * 4 + 1, d + 1)
-    padded[:] = 0.0
-    padded[:, :d, :d] = whiteners
-    padded[:, -1, :d], padded[:, -1, d] = plan.centres, plan.constants
-    return padded

@@ -290,7 +290,7 @@ def test_tables_show_winners_losers_and_those_who_are_missing():
     "more",
     [
         {"pass_best_s": -0.1, "share_of_product": None},
-        {"share_of_product": 2.6},
+        {"share_of_product": 4.6},
         {"pass_median_s": 0.1},
         {"total_s": 50.0},
     ],

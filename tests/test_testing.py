@@ -98,8 +98,8 @@ class Unweighted(Kernel):
     def densities(self, plan, x):
         return REFERENCE.densities(plan, x)
 
-    def scores(self, plan, x):
-        return REFERENCE.scores(plan, x)
+    def score(self, plan, x, scores):
+        REFERENCE.score(plan, x, scores)
 
     def appraise(self, plan, x, weights):
         return REFERENCE.appraise(plan, x, weights)

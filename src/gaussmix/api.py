@@ -29,7 +29,7 @@ from gaussmix.checkpoints import call_of, recorded
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.data.dask import is_collection
 from gaussmix.data.open import columns_for, open_source
-from gaussmix.engine.evaluator import appraise_source, score_source
+from gaussmix.engine.evaluator import appraise_source, score_all, score_source
 from gaussmix.engine.executors.choose import usual_engine
 from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.executors.lazy import lazy_scores
@@ -319,13 +319,9 @@ def predict(
     if is_collection(data):
         opening = partial(opened_for, mixture_of(model), features=features, missing=missing)
         return Assignments(*lazy_scores(mixture_of(model), data, opening))
-    parts = [
-        scores for _, scores in iterate_predictions(model, data, features=features, missing=missing, engine=engine)
-    ]
-    if not parts:
-        k = mixture_of(model).n_components
-        return Assignments(np.empty(0, np.int64), np.empty((0, k)), np.empty(0), np.empty(0))
-    return Assignments(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+    mixture = mixture_of(model)
+    source = opened_for(mixture, data, features=features, missing=missing)
+    return Assignments(*score_all(mixture, source, engine or usual_engine(data)))
 
 
 def iterate_predictions(

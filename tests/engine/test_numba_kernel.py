@@ -20,12 +20,13 @@ from gaussmix.engine.expectation import ExpectationFold
 from gaussmix.engine.kernels import choose as choosing
 from gaussmix.engine.kernels import numba as compiled
 from gaussmix.engine.kernels.centring import Centred
-from gaussmix.engine.kernels.gathering import Panels, Whitened
+from gaussmix.engine.kernels.gathering import Whitened
 from gaussmix.engine.kernels.kernel import Sums
 from gaussmix.engine.kernels.numba import NumbaKernel
 from gaussmix.engine.kernels.numpy import NumpyKernel
 from gaussmix.engine.kernels.products import Products
 from gaussmix.engine.kernels.routes import route
+from gaussmix.engine.kernels.streaming import Streamed
 from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.summary import Pilot
 from gaussmix.errors import SlowKernelWarning
@@ -150,7 +151,7 @@ def test_scores_of_a_pooled_quadratic_plan_have_its_common_term() -> None:
     ("storage", "moment", "form", "d", "expected"),
     [
         ("matrices", Moment.FULL, Form.QUADRATIC, 8, Products),
-        ("matrices", Moment.FULL, Form.QUADRATIC, 41, Panels),
+        ("matrices", Moment.FULL, Form.QUADRATIC, 41, Streamed),
         ("diagonals", Moment.DIAGONAL, Form.QUADRATIC, 70, Products),
         ("one matrix", Moment.POOLED, Form.QUADRATIC, 70, Products),
         ("matrices", Moment.FULL, Form.ANCHORED, 8, Centred),

@@ -224,6 +224,23 @@ def score_source(mixture: Mixture, source: Source, executor: Engine) -> Iterator
     yield from map_scored(mixture, source, executor, lambda chunk, scores: (chunk.start, scores))
 
 
+def score_all(mixture: Mixture, source: Source, executor: Engine) -> RowScores:
+    """Return the scores of all rows of `source`, written where they stay if the number of rows is known beforehand."""
+    if source.n_rows is None:
+        parts = [scores for _, scores in score_source(mixture, source, executor)]
+        none = RowScores.empty(0, mixture.n_components)
+        return RowScores(*(np.concatenate(field) for field in zip(none, *parts, strict=True)))
+    plan, kernel = scoring_plan(mixture), choose()
+    whole = RowScores.empty(source.n_rows, mixture.n_components)
+
+    def write(chunk: Chunk) -> None:
+        score_rows(plan, kernel, mixture, chunk, whole.part(slice(chunk.start, chunk.start + len(chunk.x))))
+
+    for _ in executor.map(write, source, MOST_SEGMENT):
+        pass
+    return whole
+
+
 def map_scored(
     mixture: Mixture, source: Source, executor: Engine, work: Callable[[Chunk, RowScores], Made]
 ) -> Iterator[Made]:

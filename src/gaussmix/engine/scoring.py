@@ -17,10 +17,13 @@ from gaussmix.errors import MissingValuesError
 from gaussmix.mixture import Mixture
 
 
-def score_rows(plan: Plan, kernel: Kernel, mixture: Mixture, chunk: Chunk) -> RowScores:
+def score_rows(
+    plan: Plan, kernel: Kernel, mixture: Mixture, chunk: Chunk, scores: RowScores | None = None
+) -> RowScores:
     """Score a stretch of rows; rows of weight zero with missing values get label -1 and NaN.
 
-    `mixture` answers for rows so far out that every density underflows.
+    `mixture` answers for rows so far out that every density underflows. What is returned is written to `scores` if
+    there are any.
 
     Raises
     ------
@@ -28,7 +31,8 @@ def score_rows(plan: Plan, kernel: Kernel, mixture: Mixture, chunk: Chunk) -> Ro
         When a row has missing or infinite values.
     """
     used = _require_finite(chunk)
-    scores = kernel.scores(plan, chunk.x)
+    scores = RowScores.empty(len(chunk.x), plan.n_components) if scores is None else scores
+    kernel.score(plan, chunk.x, scores)
     labels, responsibilities, uncertainty, log_prob = scores
     far = np.flatnonzero(~np.isfinite(log_prob))
     if len(far):

@@ -22,6 +22,7 @@ _TRIMMED = 0.005  # of the sample's rows, at either end of each feature, are lef
 _LEAST_DIFFERENT = 8  # values, below which a column has classes rather than measurements
 _REPEATED = 0.5  # different values per row of the sample, below which a column may be rounded
 _EPS = float(np.finfo(np.float64).eps)
+_BLOCK_NUMBERS = 1 << 16  # float64 numbers of which deviations are made at once: 512 KB
 
 
 @final
@@ -234,12 +235,12 @@ class SummaryFold(Fold[Summary, Summary]):
         infinite: NDArray[np.int64],
     ) -> Summary:
         n_rows, n_features = x.shape
-        empty = n_rows == 0
         total = float(weights.sum())
-        base = x[0] if not empty else np.zeros(n_features)
-        with np.errstate(over="ignore", invalid="ignore"):
-            means = base + (weights @ (x - base)) / total if not empty else base
-            squares = weights @ np.square(x - means) if not empty else base
+        means = squares = np.zeros(n_features)
+        if n_rows:
+            with np.errstate(over="ignore", invalid="ignore"):
+                means = x[0] + _sums_of_deviations(x, weights, x[0], 1) / total
+                squares = _sums_of_deviations(x, weights, means, 2)
         return Summary(
             rows_read,
             n_rows,
@@ -261,6 +262,16 @@ class SummaryFold(Fold[Summary, Summary]):
             chosen = np.sort(np.argpartition(keys, self.sample_rows - 1)[: self.sample_rows])
             rows, weights, keys, positions = rows[chosen], weights[chosen], keys[chosen], positions[chosen]
         return rows, weights, keys, positions
+
+
+def _sums_of_deviations(x: Array, weights: Array, base: Array, power: int) -> Array:
+    """Return the weighted sums (D,) of powers of x - base, a few rows at a time: no second array of the rows' size."""
+    rows = max(1, _BLOCK_NUMBERS // x.shape[1])
+    total = np.zeros(x.shape[1])
+    for low in range(0, len(x), rows):
+        block = slice(low, low + rows)
+        total += weights[block] @ (x[block] - base) ** power
+    return total
 
 
 @final

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gaussmix import criteria
 from gaussmix._linalg import Array
 from gaussmix.data.open import open_source
-from gaussmix.engine.evaluator import appraise_source, score_source
+from gaussmix.engine.evaluator import appraise_source, score_all, score_source
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.kernels.kernel import RowScores
 from gaussmix.engine.scoring import Appraisal
@@ -38,7 +38,7 @@ def labels(mixture: Mixture, x: NDArray[Any]) -> NDArray[np.int64]:
 
 def responsibilities(mixture: Mixture, x: NDArray[Any]) -> Array:
     """Return the probabilities (N, K) that a row came from each component."""
-    return np.concatenate([scores.responsibilities for scores in scored(mixture, x)])
+    return score_all(mixture, open_source(x), LocalEngine()).responsibilities
 
 
 def log_densities(mixture: Mixture, x: NDArray[Any]) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from gaussmix._linalg import Array
 from gaussmix.engine.kernels.compiling import exact, summing
 
-GROUP = 4  # features taken together; whiteners and deviations are padded with zeros to a multiple of it
+GROUP = 4  # features taken together; deviations are padded with zeros to a multiple of it
 
 
 @exact
@@ -25,64 +25,6 @@ def _centre(z: Array, low: int, centre: Array, deviations: Array, count: int) ->
         row, deviation, shift = z[i], deviations[i], centre[i]
         for n in range(count):
             deviation[n] = row[low + n] - shift
-
-
-@exact
-def _accumulate(factors: Array, j: int, deviations: Array, white: Array, count: int) -> None:
-    """Add four columns of a whitener, from column j, times four deviations to four rows of `white`."""
-    d0, d1, d2, d3 = deviations[j], deviations[j + 1], deviations[j + 2], deviations[j + 3]
-    for i in range(4):
-        a, b, c, d = factors[i, j], factors[i, j + 1], factors[i, j + 2], factors[i, j + 3]
-        row = white[i]
-        if j == 0:
-            for n in range(count):
-                row[n] = a * d0[n] + b * d1[n] + c * d2[n] + d * d3[n]
-        else:
-            for n in range(count):
-                row[n] += a * d0[n] + b * d1[n] + c * d2[n] + d * d3[n]
-
-
-@exact
-def _finish(factors: Array, j: int, deviations: Array, white: Array, count: int, density: Array) -> None:
-    """Add the triangle that ends four rows of a whitener, from column j, and subtract their squares from `density`."""
-    d0, d1, d2, d3 = deviations[j], deviations[j + 1], deviations[j + 2], deviations[j + 3]
-    w0, w1, w2, w3 = white[0], white[1], white[2], white[3]
-    a0 = factors[0, j]
-    a1, b1 = factors[1, j], factors[1, j + 1]
-    a2, b2, c2 = factors[2, j], factors[2, j + 1], factors[2, j + 2]
-    a3, b3, c3, e3 = factors[3, j], factors[3, j + 1], factors[3, j + 2], factors[3, j + 3]
-    for n in range(count):
-        y0 = w0[n] + a0 * d0[n]
-        y1 = w1[n] + a1 * d0[n] + b1 * d1[n]
-        y2 = w2[n] + a2 * d0[n] + b2 * d1[n] + c2 * d2[n]
-        y3 = w3[n] + a3 * d0[n] + b3 * d1[n] + c3 * d2[n] + e3 * d3[n]
-        density[n] -= 0.5 * (y0 * y0 + y1 * y1 + y2 * y2 + y3 * y3)
-
-
-@exact
-def triangular_densities(
-    z: Array, constants: Array, centres: Array, whiteners: Array, work: Array, values: Array
-) -> None:
-    """Write log densities (K, rows) of z (D, rows) for lower triangular `whiteners` (G, padded D, padded D).
-
-    `work` (padded D + 4, tile) is scratch, zero where it is padding.
-    """
-    tile, padded = work.shape[1], whiteners.shape[1]
-    deviations, white = work[:padded], work[padded:]
-    for low in range(0, z.shape[1], tile):
-        count = min(tile, z.shape[1] - low)
-        for k in range(constants.shape[0]):
-            _centre(z, low, centres[k], deviations, count)
-            density = values[k, low : low + count]
-            for n in range(count):
-                density[n] = constants[k]
-            for i in range(0, padded, 4):
-                factors = whiteners[k % whiteners.shape[0], i : i + 4]
-                for n in range(count if i == 0 else 0):
-                    white[0, n] = white[1, n] = white[2, n] = white[3, n] = 0.0
-                for j in range(0, i, 4):
-                    _accumulate(factors, j, deviations, white, count)
-                _finish(factors, i, deviations, white, count, density)
 
 
 @exact
@@ -103,7 +45,7 @@ def diagonal_densities(z: Array, constants: Array, centres: Array, whiteners: Ar
 def add_outer(z: Array, anchors: Array, shares: Array, work: Array, totals: Array) -> None:
     """Add mass, first and packed second moments about `anchors` (K, D) to `totals` (K, 1 + D + D(D+1)/2).
 
-    z (D, rows); `shares` (K, rows) weight times responsibility; `work` (padded D + 4, tile) is scratch.
+    z (D, rows); `shares` (K, rows) weight times responsibility; `work` (padded D + 1, tile) is scratch.
     """
     n_features, n_rows = z.shape
     tile = work.shape[1]

@@ -10,9 +10,17 @@ from numpy.typing import NDArray
 from gaussmix._linalg import Array, unpack
 from gaussmix.covariance import Moment
 from gaussmix.engine.kernels import centred
-from gaussmix.engine.kernels.blocks import Inward, Route, accumulate_stepwise, cached_rows, inverse_deviations
+from gaussmix.engine.kernels.blocks import (
+    Inward,
+    Route,
+    accumulate_stepwise,
+    cached_rows,
+    inverse_deviations,
+    whiteners_of,
+)
 from gaussmix.engine.kernels.kernel import Sums
 from gaussmix.engine.kernels.scratch import Columns, aligned
+from gaussmix.engine.kernels.tiles import whitened_densities
 from gaussmix.engine.plan import Plan
 
 _TILE_NUMBERS = 3072  # float64 numbers of deviations that stay in the first-level cache: 24 KB
@@ -25,40 +33,41 @@ class Centred(Route):
     def __init__(self, plan: Plan) -> None:
         d, k = plan.n_features, plan.n_components
         self._plan = plan
-        self._rows = Inward(plan)
         self._constants, self._centres = np.array(plan.constants), np.array(plan.centres)
         self._anchors = np.array(plan.anchors)
-        self.block_rows = cached_rows(k + d, 256)
-        self._z = Columns(d, self.block_rows)
-        padded = -(-d // centred.GROUP) * centred.GROUP
-        tile = min(512, max(64, _TILE_NUMBERS // padded // 8 * 8))
-        self._work = aligned(padded + centred.GROUP, tile)
+        self.block_rows = cached_rows(k + d, 1536)
+        self._rows = Inward(plan, self.block_rows, 1 + d)
+        self._values = Columns(k, self.block_rows)
+        groups = -(-d // centred.GROUP) * centred.GROUP
+        tile = min(512, max(64, _TILE_NUMBERS // groups // 8 * 8))
+        self._work = aligned(groups + 1, tile)
         self._work[:] = 0.0
         self._triangular = plan.whiteners.ndim == 3
-        self._whiteners = _padded(plan.whiteners, padded) if self._triangular else inverse_deviations(plan.whiteners, d)
+        self._whiteners = whiteners_of(plan) if self._triangular else inverse_deviations(plan.whiteners, d)
         self._outer = plan.moment in (Moment.FULL, Moment.POOLED)
         self._totals = np.zeros((k, 1 + d + (d * (d + 1) // 2 if self._outer else d)))
 
-    def log_densities(self, x: NDArray[np.floating], values: Array) -> None:
+    def densities(self, x: NDArray[np.floating]) -> Array:
         """Centre and whiten."""
-        z = self._z.of(x.shape[0])
-        self._rows.columns(x, z)
+        columns = self._rows.enter(x)
+        values = self._values.of(columns.shape[1])
         if self._triangular:
-            stage, more = centred.triangular_densities, (self._work, values)
+            whitened_densities(self._whiteners, columns, values)
         else:
-            stage, more = centred.diagonal_densities, (values,)
-        stage(z, self._constants, self._centres, self._whiteners, *more)
+            centred.diagonal_densities(columns[1:], self._constants, self._centres, self._whiteners, values)
+        return values
 
     def accumulate(self, x: NDArray[np.floating], weights: Array | None, sums: Sums) -> None:
         """Add the sums of all blocks."""
         accumulate_stepwise(self, self._plan, x, weights, 0.0, sums)
 
-    def add(self, shares: Array) -> None:
+    def add(self, shares: Array, n_rows: int) -> None:
         """Centre on the anchors, and sum."""
+        z = self._rows.columns[1:]
         if self._outer:
-            centred.add_outer(self._z.array, self._anchors, shares, self._work, self._totals)
+            centred.add_outer(z, self._anchors, shares, self._work, self._totals)
         else:
-            centred.add_squares_of_deviations(self._z.array, self._anchors, shares, self._totals)
+            centred.add_squares_of_deviations(z, self._anchors, shares, self._totals)
 
     def finish(self, sums: Sums) -> None:
         """Reduce the moments to those of the plan."""
@@ -69,10 +78,3 @@ class Centred(Route):
             sums.pooled[:] += unpack(second.sum(axis=0), d)
         else:
             sums.totals[:, 1 + d :] += second.sum(axis=1, keepdims=True) if moment is Moment.TRACE else second
-
-
-def _padded(whiteners: Array, width: int) -> Array:
-    """Return inverse factors (G, D, D) with zero rows and columns up to `width`."""
-    padded = np.zeros((len(whiteners), width, width))
-    padded[:, : whiteners.shape[1], : whiteners.shape[2]] = whiteners
-    return padded

@@ -1,20 +1,22 @@
-"""Exponentials and logarithms that a compiler can turn into vector instructions.
+"""Exponentials and logarithms of numbers and of whole vectors.
 
 NumPy's own `exp` computes one number at a time where there is no AVX-512. The functions here have no branches and
 no tables: reduction by powers of two, a polynomial, and the power of two put back by integer arithmetic on the bits.
+They are written as instructions, the same ones for a number, of which a compiler may make vectors, and for a vector.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from gaussmix._linalg import Array
 from gaussmix.engine.kernels.compiling import exact
+from gaussmix.engine.kernels.vectors import Arithmetic, Bundle
 
 SMALLEST_ARGUMENT = -708.0  # of `exponential`: exp(-708) is the last power that a normal float64 holds with room
 
@@ -27,73 +29,87 @@ _LOG_2 = 0.6931471805599453
 _TO_INTEGER = 6755399441055744.0
 # Bits of sqrt(1/2): mantissas are taken between it and sqrt(2).
 _ROOT_HALF = 0x3FE6A09E667F3BCD
+_EXPONENTIAL = (
+    2.500006162553128e-08,
+    2.763024838532302e-07,
+    2.755758637378518e-06,
+    2.480149309888739e-05,
+    0.00019841269506578723,
+    0.0013888888943630134,
+    0.008333333333494461,
+    0.041666666666530155,
+    0.16666666666666413,
+    0.5000000000000011,
+)
+_LOGARITHM = (
+    0.1479750793138197,
+    0.15313903213156663,
+    0.18183569741670932,
+    0.22222198475936597,
+    0.28571428743263344,
+    0.3999999999941109,
+    0.6666666666666735,
+)
 
 
-def _as_integer(_context: Any, _value: Any) -> Any:
-    """Type and code of the bits of a float64, read as an int64."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.IntType(64))
-
-    return types.int64(types.float64), generate
-
-
-def _as_number(_context: Any, _bits: Any) -> Any:
-    """Type and code of the float64 that has the bits of an int64."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return types.float64(types.int64), generate
-
-
-# A type checker would take these for functions of two arguments.
-_bits: Any = intrinsic(_as_integer)
-_number: Any = intrinsic(_as_number)
-
-
-@exact
-def exponential(x: float) -> float:
-    """exp(x) for x <= 0 within 2 ulp; 0 below -708.
+def exponential_of(builder: Any, x: Bundle) -> Bundle:
+    """Return exp(x) for x <= 0 within 2 ulp; 0 below -708.
 
     The polynomial (exp(r) - 1 - r) / r^2 of degree 9 minimises the largest relative error of the exponential for
     |r| <= log(2)/2, by Remez' exchange in 50 digits: 3.6e-18.
     """
-    shifted = x * _LOG2_E + _TO_INTEGER
-    count = shifted - _TO_INTEGER
-    r = (x - count * _LOG_2_HIGH) - count * _LOG_2_LOW
-    q = 2.500006162553128e-08
-    q = q * r + 2.763024838532302e-07
-    q = q * r + 2.755758637378518e-06
-    q = q * r + 2.480149309888739e-05
-    q = q * r + 0.00019841269506578723
-    q = q * r + 0.0013888888943630134
-    q = q * r + 0.008333333333494461
-    q = q * r + 0.041666666666530155
-    q = q * r + 0.16666666666666413
-    q = q * r + 0.5000000000000011
-    power = _number(_bits(1.0 + (r + r * r * q)) + (_bits(shifted) << 52))
-    return 0.0 if x < SMALLEST_ARGUMENT else power
+    code = Arithmetic(builder, x)
+    shifted = code.fused(x, _LOG2_E, _TO_INTEGER)
+    count = code.minus(shifted, _TO_INTEGER)
+    r = code.fused(count, -_LOG_2_LOW, code.fused(count, -_LOG_2_HIGH, x))
+    square = code.times(r, r)
+    significand = code.plus(code.fused(square, code.polynomial(r, square, _EXPONENTIAL), r), 1.0)
+    exponent = code.each("shl", code.bits(shifted), code.integer(52))
+    power = code.number(code.each("add", code.bits(significand), exponent))
+    return code.where_less(x, SMALLEST_ARGUMENT, 0.0, power)
+
+
+def logarithm_of(builder: Any, x: Bundle) -> Bundle:
+    """Return log(x) for normal x > 0, within 2 ulp of the result or of log 2, whichever is larger.
+
+    With x = 2^e m and f = (m - 1)/(m + 1), log m = 2f + f^3 R(f^2); R of degree 6 by Remez' exchange: 1.3e-18.
+    """
+    code = Arithmetic(builder, x)
+    exponent = code.each("ashr", code.each("sub", code.bits(x), code.integer(_ROOT_HALF)), code.integer(52))
+    m = code.number(code.each("sub", code.bits(x), code.each("shl", exponent, code.integer(52))))
+    f = code.each("fdiv", code.minus(m, 1.0), code.plus(m, 1.0))
+    t = code.times(f, f)
+    q = code.polynomial(t, code.times(t, t), _LOGARITHM)
+    # Not every processor has an instruction that makes numbers of integers; adding bits does it where they are small.
+    power = code.minus(code.number(code.each("add", exponent, code.bits(code.constant(_TO_INTEGER)))), _TO_INTEGER)
+    return code.fused(power, _LOG_2, code.fused(code.times(f, t), q, code.plus(f, f)))
+
+
+def _of_numbers(generate: Callable[[Any, Bundle], Bundle]) -> Any:
+    """Make an intrinsic function of one float64."""
+
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return generate(builder, list(arguments))[0]
+
+    def function(_context: Any, _x: Any) -> Any:
+        return types.float64(types.float64), emit
+
+    return intrinsic(function)
+
+
+_exponential, _logarithm = _of_numbers(exponential_of), _of_numbers(logarithm_of)
+
+
+@exact
+def exponential(x: float) -> float:
+    """exp(x) for x <= 0 within 2 ulp; 0 below -708."""
+    return _exponential(x)
 
 
 @exact
 def logarithm(x: float) -> float:
-    """log(x) for normal x > 0, within 2 ulp of the result or of log 2, whichever is larger.
-
-    With x = 2^e m and f = (m - 1)/(m + 1), log m = 2f + f^3 R(f^2); R of degree 6 by Remez' exchange: 1.3e-18.
-    """
-    exponent = (_bits(x) - _ROOT_HALF) >> 52
-    m = _number(_bits(x) - (exponent << 52))
-    f = (m - 1.0) / (m + 1.0)
-    t = f * f
-    q = 0.1479750793138197
-    q = q * t + 0.15313903213156663
-    q = q * t + 0.18183569741670932
-    q = q * t + 0.22222198475936597
-    q = q * t + 0.28571428743263344
-    q = q * t + 0.3999999999941109
-    q = q * t + 0.6666666666666735
-    return exponent * _LOG_2 + (2.0 * f + f * t * q)
+    """log(x) for normal x > 0, within 2 ulp of the result or of log 2, whichever is larger."""
+    return _logarithm(x)
 
 
 @exact

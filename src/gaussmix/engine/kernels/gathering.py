@@ -1,4 +1,4 @@
-"""Many features: products of parts of triangles, and moments of gathered rows.
+"""Many features: moments of gathered rows, and the anchored form with them.
 
 Nearly every responsibility is zero where there are many features. Gathering the rows that have a share in a component
 saves nearly all of the second product, which would otherwise cost as much as the first.
@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussmix._linalg import Array, unpack
+from gaussmix._linalg import Array
 from gaussmix.covariance import Moment
 from gaussmix.engine.kernels import stages
 from gaussmix.engine.kernels.blocks import (
@@ -19,16 +19,15 @@ from gaussmix.engine.kernels.blocks import (
     Inward,
     Route,
     accumulate_stepwise,
-    inverse_deviations,
     prepared,
+    whiteners_of,
 )
 from gaussmix.engine.kernels.kernel import Sums
-from gaussmix.engine.kernels.products import Features
-from gaussmix.engine.kernels.scratch import aligned, aligned_copy
+from gaussmix.engine.kernels.scratch import Columns, aligned
+from gaussmix.engine.kernels.tiles import whitened_densities
 from gaussmix.engine.plan import Plan
 
-_PANEL = 16  # features per panel
-_DENSE = 0.3  # share of responsibilities that are not negligible from which gathering does not pay
+_BLOCK_ROWS = 192  # a multiple of `STRIP`
 
 
 @final
@@ -47,9 +46,9 @@ class Gathered:
         self.moments = np.zeros((1 if self.pooled else k, d, d))
         self._product = aligned(d, d)
 
-    def add(self, z: Array, shares: Array) -> None:
-        """Take the rows z (rows, D) with `shares` (K, rows)."""
-        stages.gather(z, self.anchors, shares, self.buffers, self.counts, self.totals)
+    def add(self, columns: Array, shares: Array) -> None:
+        """Take the rows of `columns` (1 + D, rows) with `shares` (K, rows)."""
+        stages.gather(np.ascontiguousarray(columns[1:].T), self.anchors, shares, self.buffers, self.counts, self.totals)
         self._multiply(self.capacity - self.block_rows)
 
     def _multiply(self, most: int) -> None:
@@ -75,114 +74,32 @@ class Gathered:
 
 
 @final
-class Panels(Route):
-    """z'Lz for triangular L, the columns of all components side by side; half of L's products are never made."""
-
-    def __init__(self, plan: Plan) -> None:
-        d, k = plan.n_features, plan.n_components
-        self.block_rows = 256
-        self._rows = Inward(plan)
-        self._offsets = plan.natural[:, :1]
-        self._panels = prepared(plan, _panels)
-        self._scratch = aligned(self.block_rows * k * _PANEL)
-        self._x: NDArray[np.floating] = np.empty((0, d))
-        self._z = self._x
-        self._gathered = Gathered(plan, self.block_rows)
-        self._features: Features | None = None
-        self._plan = plan
-
-    def log_densities(self, x: NDArray[np.floating], values: Array) -> None:
-        """Multiply panel by panel."""
-        self._x, self._z = x, self._rows.rows(x)
-        z = self._z
-        values[:] = self._offsets
-        for low, factor, linear in self._panels:
-            size = z.shape[0] * factor.shape[1]
-            y = self._scratch[:size].reshape(z.shape[0], factor.shape[1])
-            np.matmul(z[:, : factor.shape[0]], factor, out=y)
-            stages.add_panel(z, y, linear, low, values)
-
-    def accumulate(self, x: NDArray[np.floating], weights: Array | None, sums: Sums) -> None:
-        """Add the sums of all blocks."""
-        accumulate_stepwise(self, self._plan, x, weights, NEGLIGIBLE, sums)
-
-    def add(self, shares: Array) -> None:
-        """Gather; where most shares are not negligible, multiply with features instead."""
-        if np.count_nonzero(shares) <= _DENSE * shares.size:
-            self._gathered.add(self._z, shares)
-            return
-        if self._features is None:
-            self._features = Features(self._plan, self.block_rows)
-        self._features.fill(self._x)
-        self._features.add(shares)
-
-    def finish(self, sums: Sums) -> None:
-        """Add what was gathered, and the products of all other blocks."""
-        self._gathered.finish(sums, self._plan.moment)
-        if self._features is not None:
-            self._features.finish(sums)
-
-
-@final
 class Whitened(Route):
-    """Deviations times inverse factors in BLAS, a few columns of the factor at once; rows gathered for the moments."""
+    """The anchored form for many features: whitened in tiles, rows gathered for the moments."""
 
     def __init__(self, plan: Plan) -> None:
-        d = plan.n_features
-        self.block_rows = 256
+        self.block_rows = _BLOCK_ROWS
         self._plan = plan
-        self._rows = Inward(plan)
-        self._factors = prepared(plan, _transposed_whiteners)
-        self._width = max(_PANEL, d // 4)
-        self._z = np.empty((0, d))
-        self._scratch = aligned(2, self.block_rows, d)
-        self._gathered = Gathered(plan, self.block_rows)
+        self._rows = Inward(plan, _BLOCK_ROWS, 1 + plan.n_features)
+        self._whiteners = prepared(plan, whiteners_of)
+        self._values = Columns(plan.n_components, _BLOCK_ROWS)
+        self._gathered = Gathered(plan, _BLOCK_ROWS)
 
-    def log_densities(self, x: NDArray[np.floating], values: Array) -> None:
+    def densities(self, x: NDArray[np.floating]) -> Array:
         """Whiten component by component."""
-        plan = self._plan
-        self._z = self._rows.rows(x)
-        deviations, white = self._scratch[:, : x.shape[0]]
-        for k in range(plan.n_components):
-            np.subtract(self._z, plan.centres[k], out=deviations)
-            factor = self._factors[k % len(self._factors)]
-            for low in range(0, plan.n_features, self._width):
-                high = min(low + self._width, plan.n_features)
-                np.matmul(deviations[:, :high], factor[:high, low:high], out=white[:, low:high])
-            stages.add_squares(white, plan.constants[k], values[k])
+        columns = self._rows.enter(x)
+        values = self._values.of(columns.shape[1])
+        whitened_densities(self._whiteners, columns, values)
+        return values
 
     def accumulate(self, x: NDArray[np.floating], weights: Array | None, sums: Sums) -> None:
         """Add the sums of all blocks."""
         accumulate_stepwise(self, self._plan, x, weights, NEGLIGIBLE, sums)
 
-    def add(self, shares: Array) -> None:
+    def add(self, shares: Array, n_rows: int) -> None:
         """Gather."""
-        self._gathered.add(self._z, shares)
+        self._gathered.add(self._rows.columns, shares)
 
     def finish(self, sums: Sums) -> None:
         """Add what was gathered."""
         self._gathered.finish(sums, self._plan.moment)
-
-
-def _panels(plan: Plan) -> list[tuple[int, Array, Array]]:
-    """Cut the quadratic and linear parameters into panels of features.
-
-    For each: its first feature; the columns of all components' triangles side by side, (features, K times width); and
-    linear parameters (K, width).
-    """
-    d = plan.n_features
-    triangles = np.tril(unpack(plan.natural[:, 1 + d :], d))
-    panels: list[tuple[int, Array, Array]] = []
-    for low in range(0, d, _PANEL):
-        high = min(low + _PANEL, d)
-        factor = triangles[:, low:high, :high].reshape(-1, high).T
-        panels.append((low, aligned_copy(factor), np.ascontiguousarray(plan.natural[:, 1 + low : 1 + high])))
-    return panels
-
-
-def _transposed_whiteners(plan: Plan) -> Array:
-    """Return inverse factors (G, D, D), upper triangular."""
-    whiteners, d = plan.whiteners, plan.n_features
-    if whiteners.ndim < 3:
-        whiteners = inverse_deviations(whiteners, d)[:, :, None] * np.eye(d)
-    return aligned_copy(np.swapaxes(whiteners, 1, 2))

@@ -67,6 +67,10 @@ class RowScores(NamedTuple):
         for mine, theirs in zip(self, scores, strict=True):
             mine[rows] = theirs
 
+    def part(self, rows: slice) -> RowScores:
+        """Return the scores of some of the rows, as views."""
+        return RowScores(self.labels[rows], self.responsibilities[rows], self.uncertainty[rows], self.log_prob[rows])
+
 
 class Kernel(ABC):
     """Computes blocks of rows; single-threaded, and free of the interpreter's lock where it counts.
@@ -104,8 +108,8 @@ class Kernel(ABC):
         """
 
     @abstractmethod
-    def scores(self, plan: Plan, x: NDArray[np.floating]) -> RowScores:
-        """Labels, responsibilities, uncertainty and log density of every row.
+    def score(self, plan: Plan, x: NDArray[np.floating], scores: RowScores) -> None:
+        """Write labels, responsibilities, uncertainty and log density of every row.
 
         A row whose every density underflows belongs to its first component and has the log density -inf.
 
@@ -115,7 +119,15 @@ class Kernel(ABC):
             The mixture made ready.
         x : array (rows, D)
             Rows in data units, any number of them.
+        scores : RowScores
+            Of as many rows; written to.
         """
+
+    def scores(self, plan: Plan, x: NDArray[np.floating]) -> RowScores:
+        """Return what `score` writes, in new arrays."""
+        scores = RowScores.empty(x.shape[0], plan.n_components)
+        self.score(plan, x, scores)
+        return scores
 
     @abstractmethod
     def appraise(self, plan: Plan, x: NDArray[np.floating], weights: Array | None) -> Array:

@@ -59,10 +59,12 @@ class NumpyKernel(Kernel):
                 values[:, block] -= 0.5 * ((z @ plan.precision) * z).sum(axis=1)
         return values
 
-    def scores(self, plan: Plan, x: NDArray[np.floating]) -> RowScores:
-        """Labels, responsibilities, uncertainty and log density of the rows."""
-        shares, log_prob = SOFT.shares(self.densities(plan, x), 0, x.shape[0])
-        return RowScores(shares.argmax(axis=0), np.ascontiguousarray(shares.T), 1.0 - shares.max(axis=0), log_prob)
+    def score(self, plan: Plan, x: NDArray[np.floating], scores: RowScores) -> None:
+        """Write labels, responsibilities, uncertainty and log density of the rows."""
+        shares, scores.log_prob[:] = SOFT.shares(self.densities(plan, x), 0, x.shape[0])
+        scores.labels[:] = shares.argmax(axis=0)
+        scores.responsibilities[:] = shares.T
+        scores.uncertainty[:] = 1.0 - shares.max(axis=0)
 
     def appraise(self, plan: Plan, x: NDArray[np.floating], weights: Array | None) -> Array:
         """Totals (3 + 3K,) of one segment of rows."""

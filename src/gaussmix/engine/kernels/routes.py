@@ -3,9 +3,9 @@
 | route | when | log densities | sums |
 |---|---|---|---|
 | `Products` | quadratic form | features times natural parameters | shares times features |
-| `Panels` | quadratic form, full moments, many features | z'Lz, L triangular, a few columns at once | gathered rows |
-| `Centred` | anchored form | compiled loops over deviations | compiled loops |
-| `Whitened` | anchored form, many features | deviations times inverse factors, in BLAS | gathered rows |
+| `Streamed` | the same, full moments, many features | the same, a few features at once | gathered rows, or the same |
+| `Centred` | anchored form | deviations times inverse factors | loops over deviations |
+| `Whitened` | anchored form, many features | the same | gathered rows |
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from __future__ import annotations
 from gaussmix.covariance import Moment
 from gaussmix.engine.kernels.blocks import Route
 from gaussmix.engine.kernels.centring import Centred
-from gaussmix.engine.kernels.gathering import Panels, Whitened
+from gaussmix.engine.kernels.gathering import Whitened
 from gaussmix.engine.kernels.products import Products
+from gaussmix.engine.kernels.streaming import Streamed
 from gaussmix.engine.plan import Form, Plan
 
-_PANELS_FROM = 40  # features from which panels beat the features of all second moments
-_WHITENED_FROM = 48  # features from which BLAS whitens faster than the compiled loops
+_STREAMED_FROM = 40  # features from which all second moments of a block would not stay in cache
+_WHITENED_FROM = 48  # features from which products of gathered rows are faster than the loops
 
 
 def route(plan: Plan) -> Route:
@@ -26,6 +27,6 @@ def route(plan: Plan) -> Route:
     d = plan.n_features
     full = plan.moment is Moment.FULL
     if plan.form is Form.QUADRATIC:
-        return Panels(plan) if full and d >= _PANELS_FROM else Products(plan)
+        return Streamed(plan) if full and d >= _STREAMED_FROM else Products(plan)
     matrices = plan.whiteners.ndim == 3 or plan.moment in (Moment.FULL, Moment.POOLED)
     return Whitened(plan) if matrices and d >= _WHITENED_FROM else Centred(plan)

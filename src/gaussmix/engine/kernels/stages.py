@@ -1,4 +1,4 @@
-"""The compiled stages of a block of rows: columns, second moments, softmax, sums of shares, labels.
+"""The compiled stages of a block of rows beside its products: entropies, labels, the gathering of live rows.
 
 Arrays lie (components, rows) or (features, rows), so every inner loop runs along rows and is vectorised. Only sums
 along a block's rows are reassociated; a block's length does not change from call to call, so bits do not either.
@@ -16,123 +16,18 @@ from gaussmix.engine.kernels.exponential import exponential, logarithm
 _TILE = 128  # rows whose shares stay in the first-level cache from one loop to the next
 
 
-@exact
-def columns(x: NDArray[np.floating], origin: Array, units: Array, z: Array) -> None:
-    """Write the rows x (rows, D), minus `origin` and times `units` (D,), as columns z (D, rows)."""
-    for i in range(x.shape[1]):
-        column = z[i]
-        shift, unit = origin[i], units[i]
-        for n in range(x.shape[0]):
-            column[n] = (x[n, i] - shift) * unit
-
-
-@exact
-def products(z: Array, packed: Array) -> None:
-    """Write z_i z_j for i >= j, in packed order, from z (D, rows) to `packed` (D(D+1)/2, rows)."""
-    at = 0
-    for i in range(z.shape[0]):
-        first = z[i]
-        for j in range(i + 1):
-            second, product = z[j], packed[at]
-            for n in range(product.shape[0]):
-                product[n] = first[n] * second[n]
-            at += 1
-
-
-@exact
-def fill(x: NDArray[np.floating], origin: Array, units: Array, features: Array) -> None:
-    """Write the features (1 + D + S, rows) of the rows x (rows, D): 1, columns, and S second moments of each row.
-
-    S is D(D+1)/2 for all products, D for squares, 1 for their sum, 0 for none.
-    """
-    n_features = x.shape[1]
-    z, second = features[1 : n_features + 1], features[n_features + 1 :]
-    for n in range(x.shape[0]):
-        features[0, n] = 1.0
-    columns(x, origin, units, z)
-    if second.shape[0] == n_features * (n_features + 1) // 2:
-        products(z, second)
-    elif second.shape[0] == n_features:
-        for i in range(n_features):
-            for n in range(x.shape[0]):
-                second[i, n] = z[i, n] * z[i, n]
-    elif second.shape[0] == 1:
-        for n in range(x.shape[0]):
-            second[0, n] = 0.0
-        for i in range(n_features):
-            for n in range(x.shape[0]):
-                second[0, n] += z[i, n] * z[i, n]
-
-
-@exact
-def exponentiate(values: Array, top: Array, total: Array) -> bool:
-    """Replace log densities `values` (K, rows) by their exponentials relative to the row's largest.
-
-    `top` (rows,) receives the largest and `total` (rows,) the sums of the exponentials, which are not finite in rows
-    that are infinitely far from every component. Return whether there is no such row.
-    """
-    infinite = 0
-    for low in range(0, values.shape[1], _TILE):
-        high = min(low + _TILE, values.shape[1])
-        largest, sums = top[low:high], total[low:high]
-        row = values[0, low:high]
-        for n in range(row.shape[0]):
-            largest[n] = row[n]
-            sums[n] = 0.0
-        for k in range(1, values.shape[0]):
-            row = values[k, low:high]
-            for n in range(row.shape[0]):
-                largest[n] = row[n] if row[n] > largest[n] else largest[n]
-        for k in range(values.shape[0]):
-            row = values[k, low:high]
-            for n in range(row.shape[0]):
-                row[n] = exponential(row[n] - largest[n])
-                sums[n] += row[n]
-        for n in range(sums.shape[0]):
-            infinite += not sums[n] < np.inf
-    return infinite == 0
-
-
-@summing
-def share_out(
-    values: Array, top: Array, total: Array, weights: Array, least: float, kish: Array, scalars: Array
-) -> None:
-    """Turn what `exponentiate` left into weight times responsibility; add to `kish` (K,) and `scalars` (3,).
-
-    `top` becomes the log density of the rows. What is below `least` of a row's largest share becomes zero.
-    """
-    weighted_sum, weighted_size, weight = 0.0, 0.0, 0.0
-    for n in range(top.shape[0]):
-        top[n] += logarithm(total[n])
-        total[n] = weights[n] / total[n]
-        weighted = weights[n] * top[n]
-        weighted_sum += weighted
-        weighted_size += abs(weighted)
-        weight += weights[n]
-    scalars[0] += weighted_sum
-    scalars[1] += weighted_size
-    scalars[2] += weight
-    for k in range(values.shape[0]):
-        row = values[k]
-        squares = 0.0
-        for n in range(row.shape[0]):
-            share = row[n] * total[n] if row[n] > least else 0.0
-            row[n] = share
-            squares += share * share
-        kish[k] += squares
-
-
 @summing
 def add_entropy(values: Array, top: Array, weights: Array, assigned: Array) -> tuple[float, float]:
-    """Return the sums of weight times log of the largest responsibility, and times entropy, of log densities (K, rows).
+    """Return the sums of weight times log of the largest responsibility, and times entropy, of log densities.
 
+    `values` (K, at least rows); `weights` (rows,).
     To `assigned` (K,) goes the weight of the rows whose largest density is the component's. `top` (rows,) is scratch.
     """
     certainty, entropy = 0.0, 0.0
     best = np.zeros(_TILE, dtype=np.int64)
     total, product = np.empty(_TILE), np.empty(_TILE)
-    for low in range(0, values.shape[1], _TILE):
-        count = min(_TILE, values.shape[1] - low)
+    for low in range(0, weights.shape[0], _TILE):
+        count = min(_TILE, weights.shape[0] - low)
         largest = top[low : low + count]
         for n in range(count):
             largest[n] = values[0, low + n]
@@ -161,51 +56,25 @@ def add_entropy(values: Array, top: Array, weights: Array, assigned: Array) -> t
 
 @exact
 def rank(shares: Array, responsibilities: Array, labels: NDArray[np.int64], uncertainty: Array) -> None:
-    """Write shares (K, rows) as `responsibilities` (rows, K), with the largest one's component and complement."""
-    for low in range(0, shares.shape[1], _TILE):
-        high = min(low + _TILE, shares.shape[1])
-        for n in range(low, high):
-            labels[n] = 0
-            uncertainty[n] = shares[0, n]
+    """Write shares (K, at least rows) as `responsibilities` (rows, K), with the largest's component and complement."""
+    for low in range(0, labels.shape[0], _TILE):
+        high = min(low + _TILE, labels.shape[0])
+        best, largest = labels[low:high], uncertainty[low:high]
+        row = shares[0, low:high]
+        for n in range(row.shape[0]):
+            best[n] = 0
+            largest[n] = row[n]
         for k in range(1, shares.shape[0]):
-            row = shares[k]
-            for n in range(low, high):
-                better = row[n] > uncertainty[n]
-                labels[n] = k if better else labels[n]
-                uncertainty[n] = row[n] if better else uncertainty[n]
+            row = shares[k, low:high]
+            for n in range(row.shape[0]):
+                better = row[n] > largest[n]
+                best[n] = k if better else best[n]
+                largest[n] = row[n] if better else largest[n]
+        for n in range(largest.shape[0]):
+            largest[n] = 1.0 - largest[n]
         for n in range(low, high):
-            uncertainty[n] = 1.0 - uncertainty[n]
             for k in range(shares.shape[0]):
                 responsibilities[n, k] = shares[k, n]
-
-
-@summing
-def add_panel(z: Array, products: Array, linear: Array, first: int, values: Array) -> None:
-    """Add sum_i z_i (y_ki + l_ki), over the features i of one panel, to `values` (K, rows).
-
-    z (rows, D); `products` y (rows, K times width), `linear` l (K, width); `first` is the panel's first feature.
-    """
-    n_components, width = linear.shape
-    for n in range(z.shape[0]):
-        row = z[n, first : first + width]
-        for k in range(n_components):
-            y = products[n, k * width : (k + 1) * width]
-            slope = linear[k]
-            total = 0.0
-            for i in range(width):
-                total += (y[i] + slope[i]) * row[i]
-            values[k, n] += total
-
-
-@summing
-def add_squares(white: Array, constant: float, values: Array) -> None:
-    """Write `constant` minus half the squared length of the rows of `white` (rows, D) to `values` (rows,)."""
-    for n in range(white.shape[0]):
-        row = white[n]
-        total = 0.0
-        for i in range(row.shape[0]):
-            total += row[i] * row[i]
-        values[n] = constant - 0.5 * total
 
 
 @exact

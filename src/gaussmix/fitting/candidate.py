@@ -304,7 +304,7 @@ class Candidates:
             field = [Runner("heats", contest.leader, outcome=contest.leader)]
         elif contest.sampled:
             field = yield from decided(
-                *(_finalists(field, bar), model, rule, self._nested(contest), self._n_parameters(contest)),
+                *(_finalists(field, bar), model, rule, self._nested(contest, max_passes), self._n_parameters(contest)),
                 *(algorithm.finishing, self._reseed(model), contest.judge.spurious),
             )
         elif any(runner.outcome is None for runner in field):
@@ -327,9 +327,9 @@ class Candidates:
         )
         return Fitted(family, contest.n_components, ordered, appraisal, degenerate, records)
 
-    def _nested(self, contest: Contest) -> list[tuple[int, int]]:
-        """Return levels and rows of the nested samples that have rows enough for so many parameters."""
-        if self.recipe.algorithm is not EM or not contest.model.regularization.monotone:
+    def _nested(self, contest: Contest, max_passes: int | None) -> list[tuple[int, int]]:
+        """Return levels and rows of the nested samples that have rows enough; few passes are not worth drawing them."""
+        if max_passes or self.recipe.algorithm is not EM or not contest.model.regularization.monotone:
             return []
         rows = self.evaluator.summary.n_rows
         samples = [(level, rows >> 2 * level) for level in self.evaluator.levels]

@@ -14,16 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gaussmix import errors
 
 if TYPE_CHECKING:
-    from gaussmix.api import (
-        Assignments,
-        fit,
-        iterate_predictions,
-        load,
-        predict,
-        resume,
-        score,
-        select,
-    )
+    from gaussmix.api import fit, load, resume, select
     from gaussmix.comparing import compare
     from gaussmix.covariance.eigenvalue_ratio import EigenvalueRatio
     from gaussmix.covariance.prior import ConjugatePrior
@@ -43,6 +34,7 @@ if TYPE_CHECKING:
     from gaussmix.merging import Merging, merge
     from gaussmix.mixture import Mixture
     from gaussmix.mixture.comparison import Comparison
+    from gaussmix.prediction import Assignments, iterate_predictions, predict, score
     from gaussmix.reporting.facts import summarize
     from gaussmix.reporting.sketch import sketch
     from gaussmix.reporting.text import report_text
@@ -52,7 +44,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AddedDiagonal": "gaussmix.covariance.regularization",
-    "Assignments": "gaussmix.api",
+    "Assignments": "gaussmix.prediction",
     "Bootstrap": "gaussmix.inference.bootstrap",
     "Comparison": "gaussmix.mixture.comparison",
     "ConjugatePrior": "gaussmix.covariance.prior",
@@ -84,15 +76,15 @@ _HOMES = {
     "fit": "gaussmix.api",
     "forecast": "gaussmix.foresight",
     "iterate_outliers": "gaussmix.detection",
-    "iterate_predictions": "gaussmix.api",
+    "iterate_predictions": "gaussmix.prediction",
     "likelihood_ratio_test": "gaussmix.inference.likelihood_ratio",
     "load": "gaussmix.api",
     "merge": "gaussmix.merging",
-    "predict": "gaussmix.api",
+    "predict": "gaussmix.prediction",
     "report": "gaussmix.reporting.verb",
     "report_text": "gaussmix.reporting.text",
     "resume": "gaussmix.api",
-    "score": "gaussmix.api",
+    "score": "gaussmix.prediction",
     "select": "gaussmix.api",
     "sketch": "gaussmix.reporting.sketch",
     "summarize": "gaussmix.reporting.facts",

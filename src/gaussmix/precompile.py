@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from gaussmix._linalg import Array
-from gaussmix.api import fit, predict, select
+from gaussmix.api import fit, select
 from gaussmix.errors import GaussmixWarning
+from gaussmix.prediction import predict
 
 _NEEDLE = 1e-9  # spread of one feature about another: too thin for the quadratic form
 _FORMS = ("VII", "VVI", "EEE", "VVV")

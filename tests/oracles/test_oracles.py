@@ -71,17 +71,19 @@ def test_a_default_fit_reaches_the_maximum_from_any_seed(entry: dict[str, Any], 
     assert_reached(entry, seed)
 
 
-HARD = [e for e in ORACLES if e not in REACHABLE]
+SEEDS = 100
+OFTEN, RARELY = 95, 60  # of the seeds: where ordinary starts find the maximum as a rule, and where they seldom do
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", HARD, ids=label)
-def test_hard_maxima_are_found_by_most_seeds(entry: dict[str, Any]) -> None:
-    """Of twenty seeds twelve must come to what ordinary starts rarely do; and none may claim a spurious maximum."""
+@pytest.mark.parametrize("entry", ORACLES, ids=label)
+def test_maxima_are_found_by_most_of_many_seeds(entry: dict[str, Any]) -> None:
+    """And none claims a spurious maximum, or one that is degenerate."""
     x, best = rows(entry["data"]), entry["log_likelihood"]
-    results = [gm.fit(x, entry["components"], entry["structure"], seed=seed) for seed in range(20)]
+    results = [gm.fit(x, entry["components"], entry["structure"], seed=seed) for seed in range(SEEDS)]
     close = max(1e-6 * abs(best), entry["tolerance"])
-    assert sum(abs(result.log_likelihood - best) <= close for result in results) >= 12
+    reached = sum(abs(result.log_likelihood - best) <= close for result in results)
+    assert reached >= (RARELY if entry["basin"].startswith("rare") else OFTEN)
     assert all(result.log_likelihood <= best + close for result in results)
     assert not any(result.degenerate for result in results)
 

@@ -65,8 +65,8 @@ class Problem:
     def mixture(self) -> Parameters:
         """Return the mixture that the rows come from.
 
-        Means are normal; covariances are A A'/D with A normal, averaged with a common one, plus a tenth of the identity.
-        The means are then moved apart or together until the overlap is as wanted.
+        Means are normal; covariances are A A'/D with A normal, averaged with a common one, plus a tenth of the
+        identity. The means are then moved apart or together until the overlap is as wanted.
         """
         d, k = self.n_features, self.n_components
         rng = np.random.default_rng([self.seed, d, k])

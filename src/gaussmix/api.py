@@ -45,6 +45,8 @@ def fit(
     n_starts: int | Literal["auto"] = "auto",
     effort: Literal["quick", "default", "thorough"] = "default",
     algorithm: Literal["em", "cem", "sem"] = "em",
+    acceleration: Literal["squarem", "anderson", "none"] = "squarem",
+    allow_spurious: bool = False,
     tol: float = 1e-8,
     max_passes: int = 1000,
     regularization: Regularization | Literal["auto"] | None = "auto",
@@ -84,6 +86,12 @@ def fit(
         component, and climbs the likelihood of those labels: fewer passes, and clusters cut where they overlap. "sem"
         first draws labels by lot, to leave poor starts behind, for 100 passes or half of `max_passes`, then goes on by
         EM from the best mixture met.
+    acceleration : {"squarem", "anderson", "none"}
+        How EM leaves out passes where it is slow: by leaps (Varadhan & Roland 2008), by steps mixed of the last ones
+        (Anderson's, damped and restarted: Henderson & Varadhan 2019), or not at all. The optima are the same.
+    allow_spurious : bool
+        By default an optimum that a degenerate component has bought is returned only where no start has led to another;
+        with ``True`` the highest is, whatever it rests on. Either way its components are marked and warned of.
     tol : float
         Stop when the gain per row, and the estimate of all that is left to gain, are below this twice running.
     max_passes : int
@@ -119,7 +127,7 @@ def fit(
     """
     asked = dict(locals())
     n_components = _validation.positive_integer(n_components, "n_components")
-    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort)
+    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort, acceleration, allow_spurious)
     with (
         recorded("fit", asked) as engine,
         open_ground(
@@ -155,6 +163,8 @@ def select(
     n_starts: int | Literal["auto"] = "auto",
     effort: Literal["quick", "default", "thorough"] = "default",
     algorithm: Literal["em", "cem", "sem"] = "em",
+    acceleration: Literal["squarem", "anderson", "none"] = "squarem",
+    allow_spurious: bool = False,
     tol: float = 1e-8,
     max_passes: int = 1000,
     regularization: Regularization | Literal["auto"] | None = "auto",
@@ -182,8 +192,12 @@ def select(
         Stop candidates early that are not going to come near the best, by ten times the estimate of what they have
         left to gain, and give them fewer starts; the table marks them. With ``False`` every candidate has all starts
         and is fitted to the end, which finds better optima where clusters are far from Gaussian. CEM never prunes.
-    weights, weight_kind, features, missing, n_starts, algorithm, tol, max_passes, regularization, seed, engine, watch
+    weights, weight_kind, features, missing, n_starts, algorithm, acceleration, tol, max_passes, regularization
         As in `fit`.
+    seed, engine, watch
+        As in `fit`.
+    allow_spurious : bool
+        As in `fit`; candidates with degenerate components then may win.
     effort : {"quick", "default", "thorough"}
         As in `fit`; with "quick" candidates do not suggest starts to their neighbours, with "thorough" they do so
         more often.
@@ -209,7 +223,7 @@ def select(
     share = holdout_of(criterion, holdout)
     if not isinstance(cast(object, start), str):
         raise ParameterError("start: labels, responsibilities and mixtures are for one fit; name a kind of starts here")
-    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort)
+    recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort, acceleration, allow_spurious)
     with recorded("select", asked) as engine:
         if share is not None:
             # Opened once, for streams can be read but once.
@@ -232,6 +246,8 @@ def select(
             weight_kind=weight_kind,
             start=best.mixture,
             algorithm=algorithm,
+            acceleration=acceleration,
+            allow_spurious=allow_spurious,
             tol=tol,
             max_passes=max_passes,
             regularization=regularization,

@@ -91,6 +91,8 @@ def open_ground(
             "weight_kind": weight_kind,
             "effort": recipe.effort.name,
             "algorithm": recipe.algorithm.name,
+            "acceleration": recipe.acceleration,
+            "allow_spurious": recipe.allow_spurious,
             "seed": seed,
             "tol": recipe.rule.tol,
             "max_passes": recipe.rule.max_passes,
@@ -129,7 +131,15 @@ def _told(regularization: object) -> str:
 
 
 def recipe_of(
-    start: object, n_starts: object, tol: object, max_passes: object, algorithm: object, seed: object, effort: object
+    start: object,
+    n_starts: object,
+    tol: object,
+    max_passes: object,
+    algorithm: object,
+    seed: object,
+    effort: object,
+    acceleration: object = "squarem",
+    allow_spurious: object = False,
 ) -> Recipe:
     """Return how candidates are to be fitted."""
     kind = start if isinstance(start, str) else "auto"
@@ -144,8 +154,12 @@ def recipe_of(
     if effort not in EFFORTS:
         raise ParameterError(f"effort={effort!r}: expected one of {', '.join(EFFORTS)}")
     seed = _validation.positive_integer(seed, "seed", least=0)
-    climber = algorithms.algorithm(str(algorithm), seed, rule.max_passes)
-    return Recipe(kind, count, rule, climber, EFFORTS[str(effort)])
+    if acceleration not in algorithms.ACCELERATIONS:
+        raise ParameterError(f"acceleration={acceleration!r}: expected one of {', '.join(algorithms.ACCELERATIONS)}")
+    if not isinstance(allow_spurious, bool | np.bool_):
+        raise ParameterError(f"allow_spurious={allow_spurious!r}: expected True or False")
+    climber = algorithms.algorithm(str(algorithm), seed, rule.max_passes, str(acceleration))
+    return Recipe(kind, count, rule, climber, EFFORTS[str(effort)], str(acceleration), bool(allow_spurious))
 
 
 def given_runners(start: object, n_components: int, structure: Family, ground: Ground) -> list[Runner]:

@@ -44,6 +44,14 @@ class Algorithm(StrEnum):
     sem = "sem"
 
 
+class Acceleration(StrEnum):
+    """How passes of EM are left out."""
+
+    squarem = "squarem"
+    anderson = "anderson"
+    none = "none"
+
+
 class Criterion(StrEnum):
     """By what the best candidate is chosen."""
 

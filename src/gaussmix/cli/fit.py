@@ -58,6 +58,13 @@ def fit(
         arguments.Algorithm,
         typer.Option(help="EM, by labels (cem), or by drawn labels first (sem).", rich_help_panel=_RUN),
     ] = arguments.Algorithm.em,
+    acceleration: Annotated[
+        arguments.Acceleration,
+        typer.Option(help="How EM leaves out passes where it is slow.", rich_help_panel=_RUN),
+    ] = arguments.Acceleration.squarem,
+    allow_spurious: Annotated[
+        bool, typer.Option("--allow-spurious", help="Let degenerate components win.", rich_help_panel=_RUN)
+    ] = False,
     tol: Annotated[float, typer.Option(help="Stop when less is left to gain per row.", rich_help_panel=_RUN)] = 1e-8,
     max_passes: Annotated[int, typer.Option(help="Most passes over the data.", rich_help_panel=_RUN)] = 1000,
     threads: Annotated[int | None, typer.Option(help="Threads (default: all).", rich_help_panel=_RUN)] = None,
@@ -125,6 +132,8 @@ def fit(
         "n_starts": "auto" if starts is None else starts,
         "effort": effort.value,
         "algorithm": algorithm.value,
+        "acceleration": acceleration.value,
+        "allow_spurious": allow_spurious,
         "tol": tol,
         "max_passes": max_passes,
         "seed": seed,

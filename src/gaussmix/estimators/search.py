@@ -22,6 +22,7 @@ from gaussmix.estimators.checks import merged, weighted_rows
 from gaussmix.estimators.exchange import names_of
 from gaussmix.estimators.mixture import GaussianMixture
 from gaussmix.estimators.parameters import structure_of
+from gaussmix.fitting.algorithm import ACCELERATIONS
 from gaussmix.fitting.drive import Progress
 from gaussmix.fitting.effort import EFFORTS
 from gaussmix.mixture import Mixture
@@ -37,8 +38,9 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
     All candidates are fitted by the same reads of the rows, suggest starts to each other, and are compared by a
     criterion; there is no cross-validation, but `criterion="heldout"` holds rows out. It is `gaussmix.select` as an
     estimator: fits go on until nothing is left to gain, and are regularized by a millionth of a row, so they are not
-    those that `GridSearchCV` over `GaussianMixture` would make. Degenerate candidates never win. Rows are sorted and
-    equal ones merged beforehand: neither their order nor whether they are repeated or weighted makes a difference.
+    those that `GridSearchCV` over `GaussianMixture` would make. Degenerate candidates never win, unless they are
+    allowed. Rows are sorted and equal ones merged beforehand: neither their order nor whether they are repeated or
+    weighted makes a difference.
 
     Parameters
     ----------
@@ -61,6 +63,10 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
         Number of starts of each candidate.
     effort : {"quick", "default", "thorough"}, default="default"
         How much is spent on looking for better optima: starts of a candidate, and rounds of suggestions between them.
+    acceleration : {"squarem", "anderson", "none"}, default="squarem"
+        How EM leaves out passes where it is slow; the optima are the same.
+    allow_spurious : bool, default=False
+        Whether candidates with degenerate components may win.
     init_params : {"auto", "kmeans", "hierarchical", "random", "rows"}, default="auto"
         Kind of starts.
     regularization : "auto", None or gaussmix regularization, default="auto"
@@ -111,6 +117,8 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "effort": [StrOptions(set(EFFORTS))],
+        "acceleration": [StrOptions(set(ACCELERATIONS))],
+        "allow_spurious": ["boolean"],
         "init_params": [StrOptions({"auto", "kmeans", "hierarchical", "random", "rows"})],
         "regularization": [StrOptions({"auto"}), Regularization, None],
         "n_jobs": [Integral, None],
@@ -129,6 +137,8 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
         max_iter: int = 1000,
         n_init: Any = "auto",
         effort: str = "default",
+        acceleration: str = "squarem",
+        allow_spurious: bool = False,
         init_params: str = "auto",
         regularization: Any = "auto",
         n_jobs: int | None = None,
@@ -143,6 +153,8 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
         self.max_iter = max_iter
         self.n_init = n_init
         self.effort = effort
+        self.acceleration = acceleration
+        self.allow_spurious = allow_spurious
         self.init_params = init_params
         self.regularization = regularization
         self.n_jobs = n_jobs
@@ -216,6 +228,8 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
             start=self.init_params,
             n_starts=self.n_init,
             effort=cast(Any, self.effort),
+            acceleration=cast(Any, self.acceleration),
+            allow_spurious=bool(self.allow_spurious),
             tol=float(self.tol),
             max_passes=self.max_iter,
             regularization=self.regularization,
@@ -232,7 +246,7 @@ class GaussianMixtureSearch(CallbackSupportMixin, MixtureAnswers):
         names = self._names()
         self.selection_, self.results_ = selection, _results(selection, names)
         winner = table.ranked(criterion)[0]
-        if not winner.eligible:
+        if not winner.may_win(table.allow_spurious):
             raise DataError(
                 f"every one of {len(table)} candidates is degenerate or was not fitted to the end, as results_ says of "
                 "each; try fewer components, plainer structures, or more rows"

@@ -76,7 +76,7 @@ class Leaps:
             return None
         anchors = self._history[0].anchors
         self._history = [each.about(anchors) for each in self._history]
-        first, second, third = (self._written(each) for each in self._history)
+        first, second, third = (written(each, self._spreads) for each in self._history)
         steps = second - first
         turns = float(np.linalg.norm(third - second - steps))
         return float(np.linalg.norm(steps)) / turns if turns > 0.0 else 1.0
@@ -87,20 +87,28 @@ class Leaps:
         first, second, third = self._history
         return _ahead(first, second, third, self._length) if self._length > 1.0 else None
 
-    def _written(self, statistics: Statistics) -> Array:
-        """Return the statistics as one vector, without units."""
-        spreads, moment = self._spreads, statistics.moment
-        squares = np.square(spreads)
-        units = {
-            Moment.TRACE: squares.sum(keepdims=True),
-            Moment.DIAGONAL: squares,
-            Moment.POOLED: spreads[:0],
-            Moment.FULL: pack(np.outer(spreads, spreads)),
-        }[moment]
-        vector = (statistics.totals / np.concatenate([[1.0], spreads, units])).ravel()
-        if statistics.pooled is None:
-            return vector
-        return np.concatenate([vector, pack(statistics.pooled / np.outer(spreads, spreads))])
+
+def written(statistics: Statistics, spreads: Array) -> Array:
+    """Return statistics as one vector, without units.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        About any anchors.
+    spreads : array (D,)
+        Standard deviations of the features, in the same coordinates.
+    """
+    moment, squares = statistics.moment, np.square(spreads)
+    units = {
+        Moment.TRACE: squares.sum(keepdims=True),
+        Moment.DIAGONAL: squares,
+        Moment.POOLED: spreads[:0],
+        Moment.FULL: pack(np.outer(spreads, spreads)),
+    }[moment]
+    vector = (statistics.totals / np.concatenate([[1.0], spreads, units])).ravel()
+    if statistics.pooled is None:
+        return vector
+    return np.concatenate([vector, pack(statistics.pooled / np.outer(spreads, spreads))])
 
 
 def _ahead(first: Statistics, second: Statistics, third: Statistics, length: float) -> Statistics:

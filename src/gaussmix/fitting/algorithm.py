@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import final
 
+from gaussmix.fitting.anderson import anderson
 from gaussmix.fitting.classification import cem, sem
 from gaussmix.fitting.em import Reseed, em
 from gaussmix.fitting.maximize import Model
@@ -16,6 +17,7 @@ from gaussmix.fitting.stopping import StoppingRule
 from gaussmix.mixture import Mixture
 
 NAMES = ("em", "cem", "sem")
+ACCELERATIONS = ("squarem", "anderson", "none")
 
 Climber = Callable[[Start | Mixture | Outcome, Model, StoppingRule, Reseed | None], Method[Outcome]]
 """What `em` is: a coroutine from a start to an outcome."""
@@ -57,7 +59,10 @@ _ACCELERATED = partial(em, accelerated=True)
 EM = Algorithm("em", _ACCELERATED, _ACCELERATED, compiled=True)
 
 
-def algorithm(name: str, seed: int, max_passes: int) -> Algorithm:
+_CLIMBERS: dict[str, Climber] = {"squarem": _ACCELERATED, "anderson": anderson, "none": em}
+
+
+def algorithm(name: str, seed: int, max_passes: int, acceleration: str = "squarem") -> Algorithm:
     """Return the algorithm of that name, one of `NAMES`.
 
     Parameters
@@ -67,10 +72,13 @@ def algorithm(name: str, seed: int, max_passes: int) -> Algorithm:
         Of the lots that it draws.
     max_passes : int
         Passes of one start.
+    acceleration : str
+        How EM leaves out passes where it is slow, one of `ACCELERATIONS`; CEM ends too soon to need it.
     """
+    climber = _CLIMBERS[acceleration]
     known = {
-        "em": EM,
+        "em": EM if acceleration == "squarem" else Algorithm("em", climber, climber),
         "cem": Algorithm("cem", cem, cem, by_likelihood=False),
-        "sem": Algorithm("sem", partial(sem, seed=seed, max_passes=max_passes), _ACCELERATED),
+        "sem": Algorithm("sem", partial(sem, seed=seed, max_passes=max_passes), climber),
     }
     return known[name]

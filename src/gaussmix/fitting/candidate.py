@@ -24,7 +24,7 @@ from gaussmix.fitting.effort import EFFORTS, Effort
 from gaussmix.fitting.em import Reseed
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
-from gaussmix.fitting.race import Runner, race, winner
+from gaussmix.fitting.race import SURVIVING, Runner, race, winner
 from gaussmix.fitting.starts.groups import groups_of, likely_groups, moves
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
@@ -33,6 +33,7 @@ from gaussmix.statistics import Statistics
 _HEAT_TOL = 1e-5  # per row: heats only decide who goes on to the finals
 _HEAT_PASSES = 200
 _FINALISTS = 2
+_ALONE = 4  # starts that go on after the first heat where a candidate is all that is fitted
 
 
 @final
@@ -113,6 +114,10 @@ class Recipe:
         How each of them climbs.
     effort : Effort
         How much is spent on looking for a better optimum.
+    acceleration : str
+        How the algorithm leaves out passes, by name.
+    allow_spurious : bool
+        Whether an optimum that a degenerate component has bought may win.
     """
 
     kind: str
@@ -120,6 +125,8 @@ class Recipe:
     rule: StoppingRule
     algorithm: Algorithm = EM
     effort: Effort = EFFORTS["default"]
+    acceleration: str = "squarem"
+    allow_spurious: bool = False
 
     @property
     def searching(self) -> bool:
@@ -135,16 +142,21 @@ class Judge:
     ----------
     model : Model
         Whose outcomes they are.
+    lenient : bool
+        Whether it objects to none.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, lenient: bool = False) -> None:
         self._model = model
+        self._lenient = lenient
         # One that shares its whole covariance with the others cannot buy any.
         self._alone = model.structure.n_own_parameters(model.pilot.coordinates.n_features) > 0
         self._known: WeakKeyDictionary[Outcome, bool] = WeakKeyDictionary()
 
     def spurious(self, outcome: Outcome) -> bool:
         """Whether it may be a spurious optimum."""
+        if self._lenient:
+            return False
         known = self._known.get(outcome)
         if known is None:
             model, mixture, statistics = self._model, outcome.mixture, outcome.statistics
@@ -216,10 +228,13 @@ class Candidates:
         """Fit one candidate from its starts, or from `given` ones on all rows."""
         if given:
             model = self.model(family)
-            return (yield from self.finals(Contest(family, n_components, model, Judge(model), tuple(given), False)))
-        contest = yield from self.heats(self.entered(family, n_components))
+            contest = Contest(family, n_components, model, self._judge(model), tuple(given), False)
+            return (yield from self.finals(contest))
+        contest = self.entered(family, n_components)
         if self.recipe.searching:
-            contest = yield from self.escaped(contest)
+            contest = yield from self.escaped((yield from self.heats(contest, surviving=_ALONE)))
+        else:
+            contest = yield from self.heats(contest)
         return (yield from self.finals(contest))
 
     def model(self, family: Family) -> Model:
@@ -244,21 +259,25 @@ class Candidates:
         runners = tuple(Runner(start.kind, start, start.favourite) for start in starts)
         sampled = self.evaluator.sample is not self.evaluator
         model = self.model(family)
-        return Contest(family, n_components, model, Judge(model), runners, sampled)
+        return Contest(family, n_components, model, self._judge(model), runners, sampled)
 
-    def heats(self, contest: Contest, bar: float = -math.inf) -> Method[Contest]:
+    def heats(
+        self, contest: Contest, bar: float = -math.inf, *, surviving: int = SURVIVING, patient: bool = False
+    ) -> Method[Contest]:
         """Race those that have not run yet by a looser rule, on the row sample where that is not all rows.
 
-        There may be a bar to reach, an objective; where others have run before, their best is one.
+        There may be a bar to reach, an objective; where others have run before, their best is one. With `patient` it
+        is not: what moves lead away from an optimum has to go down first, and seems hopeless for a while.
         """
         model, rule = contest.model, self.recipe.rule
-        bar = bar if contest.leader is None else max(bar, contest.leader.objective)
+        bar = bar if contest.leader is None or patient else max(bar, contest.leader.objective)
         rule = StoppingRule(max(_HEAT_TOL, rule.tol), min(_HEAT_PASSES, rule.max_passes), bar)
         if contest.sampled:
             model = _sized(replace(model, sampled=True), self.evaluator.sample.summary)
         fresh = [runner for runner in contest.field if runner.outcome is None]
         ran = [runner for runner in contest.field if runner.outcome is not None]
-        field = yield from race(fresh, model, rule, self._reseed(model), algorithm=self.recipe.algorithm)
+        algorithm = self.recipe.algorithm
+        field = yield from race(fresh, model, rule, self._reseed(model), algorithm=algorithm, surviving=surviving)
         return replace(contest, field=(*ran, *field))
 
     def escaped(self, contest: Contest) -> Method[Contest]:
@@ -276,7 +295,8 @@ class Candidates:
             runners = tuple(Runner(move.kind, move) for move in moved)
             if not runners:
                 break
-            contest = yield from self.heats(replace(contest, field=(*contest.field, *runners)))
+            field = (*contest.field, *runners)
+            contest = yield from self.heats(replace(contest, field=field), surviving=_ALONE, patient=True)
             worth = self.same * leader.statistics.weight
             better = contest.leader is not None and contest.leader.objective > leader.objective + worth
             failures, rounds = 0 if better else failures + 1, rounds + 1
@@ -346,6 +366,9 @@ class Candidates:
         hasty = _hasty(ordered.statistics, self.recipe.algorithm.by_likelihood)
         appraisal = replace(hasty, log_likelihood=hasty.log_likelihood * scale)
         return Fitted(contest.family, contest.n_components, ordered, appraisal, (), records)
+
+    def _judge(self, model: Model) -> Judge:
+        return Judge(model, self.recipe.allow_spurious)
 
     def _reseed(self, model: Model) -> Reseed:
         return lambda mixture, dead: self.seeds.reseed(model, mixture, dead)

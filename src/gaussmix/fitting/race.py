@@ -20,7 +20,8 @@ from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
 from gaussmix.mixture import Mixture
 
 _HEAT_PASSES = 8
-_SURVIVING = 2  # at most; beside the favourites
+SURVIVING = 2
+"""Starts that go on after the first heat, at most, beside the favourites."""
 
 
 @final
@@ -57,6 +58,7 @@ def race(
     *,
     algorithm: Algorithm = EM,
     final: bool = False,
+    surviving: int = SURVIVING,
 ) -> Method[list[Runner]]:
     """Run every start for a few passes, then the best and the favourites until the rule is met.
 
@@ -69,10 +71,10 @@ def race(
     """
     heat = replace(rule, max_passes=min(_HEAT_PASSES, rule.max_passes))
     if algorithm.compiled and not final and rule.max_passes > heat.max_passes and _can_be_raced(runners, model):
-        return (yield from _compiled_race(runners, model, heat, rule, reseed))
+        return (yield from _compiled_race(runners, model, heat, rule, reseed, surviving))
     first = yield from together([algorithm.explore(runner.start, model, heat, reseed) for runner in runners])
     field = [replace(r, outcome=outcome, finished=final) for r, outcome in zip(runners, first, strict=True)]
-    return (yield from _second_heat(field, model, heat, rule, reseed, algorithm))
+    return (yield from _second_heat(field, model, heat, rule, reseed, algorithm, surviving))
 
 
 def _second_heat(
@@ -82,11 +84,12 @@ def _second_heat(
     rule: StoppingRule,
     reseed: Reseed | None,
     algorithm: Algorithm,
+    surviving: int,
 ) -> Method[list[Runner]]:
     """Run the best of the first heat, and the favourites, until the rule is met."""
     going = [i for i, runner in enumerate(field) if _unfinished(runner.outcome)]
     going.sort(key=lambda i: -_objective(field[i].outcome))
-    chosen = {i for place, i in enumerate(going) if place < _SURVIVING or field[i].favourite}
+    chosen = {i for place, i in enumerate(going) if place < surviving or field[i].favourite}
     if rule.max_passes > heat.max_passes and chosen:
         order = sorted(chosen)
         starts = [outcome for i in order if (outcome := field[i].outcome) is not None]
@@ -128,14 +131,19 @@ def _stacked(runners: Sequence[Runner], model: Model) -> tuple[Parameters, Flags
 
 
 def _compiled_race(
-    runners: Sequence[Runner], model: Model, heat: StoppingRule, rule: StoppingRule, reseed: Reseed | None
+    runners: Sequence[Runner],
+    model: Model,
+    heat: StoppingRule,
+    rule: StoppingRule,
+    reseed: Reseed | None,
+    surviving: int,
 ) -> Method[list[Runner]]:
     """Race in one request, as far as compiled code can."""
     favourites = np.array([runner.favourite for runner in runners])
     terms = model.terms(rule, accelerated=True)
     try:
         (raced,) = yield [
-            Race(*_stacked(runners, model), favourites, terms, heat.max_passes, _SURVIVING, rule.max_passes)
+            Race(*_stacked(runners, model), favourites, terms, heat.max_passes, surviving, rule.max_passes)
         ]
     except Stop:
         return list(runners)
@@ -151,7 +159,7 @@ def _compiled_race(
     for i, outcome in zip(rest, (yield from together(list(rest.values()))), strict=True):
         field[i] = replace(runners[i], outcome=outcome)
     if raced.survived is None:
-        return (yield from _second_heat(field, model, heat, rule, reseed, EM))
+        return (yield from _second_heat(field, model, heat, rule, reseed, EM, surviving))
     return [r if survived[i] or not _unfinished(r.outcome) else _outrun(r) for i, r in enumerate(field)]
 
 

@@ -12,7 +12,7 @@ from gaussmix.errors import ParameterError
 from gaussmix.plots.palette import INK, MARKERS, PALETTE, titled
 from gaussmix.plots.subject import axes_of, figure_of
 from gaussmix.selection.search import Selection
-from gaussmix.selection.table import Row, best_row
+from gaussmix.selection.table import Row, Table, best_row
 
 NAMES = {"bic": "BIC", "icl": "ICL", "aic": "AIC", "aicc": "AICc", "heldout": "held-out deviance"}
 
@@ -31,6 +31,7 @@ def selection_curves(rows: Iterable[Row], criterion: str, ax: Axes) -> Axes:
     ax : Axes
         Where to draw.
     """
+    lenient = isinstance(rows, Table) and rows.allow_spurious
     table = list(rows)
     counts = sorted({row.n_components for row in table})
     for place, structure in enumerate(dict.fromkeys(row.structure for row in table)):
@@ -40,9 +41,9 @@ def selection_curves(rows: Iterable[Row], criterion: str, ax: Axes) -> Axes:
         dashes = ("-", "--", ":")[place // len(PALETTE) % 3]
         ax.plot(counts, values, color=color, linestyle=dashes, linewidth=1.2, label=structure)
         for k, value in zip(counts, values, strict=True):
-            whole = k in mine and mine[k].eligible
+            whole = k in mine and mine[k].may_win(lenient)
             ax.plot([k], [value], marker, color=color, markersize=5, markerfacecolor=color if whole else "none")
-    best = best_row(table, criterion)
+    best = best_row(table, criterion, lenient)
     if best is not None:
         ax.plot([best.n_components], [best.value(criterion)], "o", markersize=14, color=INK, markerfacecolor="none")
         ax.annotate(

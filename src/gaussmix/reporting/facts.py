@@ -35,6 +35,7 @@ _OF_FIT = (
         "degenerate",
     ),
     *("effective_rows", "kish_rows", "assigned", "warnings", "effort", "algorithm", "tol", "max_passes", "seed"),
+    *("acceleration", "allow_spurious"),
     *("missing", "weights_from", "columns", "regularization", "start", "n_starts", "trace", "starts", "gaussmix"),
 )
 _OF_SEARCH = ("criterion", "candidates", "structures", "counts", "prune", "holdout")

@@ -21,6 +21,8 @@ _DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "n_starts": None,
     "effort": "default",
+    "acceleration": "squarem",
+    "allow_spurious": False,
 }
 _OPTIONS = {
     "algorithm": "--algorithm",
@@ -31,6 +33,8 @@ _OPTIONS = {
     "seed": "--seed",
     "n_starts": "--starts",
     "effort": "--effort",
+    "acceleration": "--acceleration",
+    "allow_spurious": "--allow-spurious",
 }
 
 
@@ -57,7 +61,7 @@ def command(facts: Facts) -> str | None:
         words += ["--features", ",".join(map(str, facts["columns"]))]
     for name, option in _OPTIONS.items():
         if facts[name] not in (None, _DEFAULTS[name]):
-            words += [option, str(facts[name])]
+            words += [option] if facts[name] is True else [option, str(facts[name])]
     return shlex.join(words)
 
 

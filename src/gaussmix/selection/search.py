@@ -38,7 +38,8 @@ class Selection:
     Parameters
     ----------
     best : FitResult
-        The candidate with the least criterion among those neither degenerate nor stopped early.
+        The candidate with the least criterion among those neither degenerate, unless that was allowed, nor stopped
+        early.
     table : Table
         Every candidate.
     criterion : str
@@ -288,7 +289,8 @@ class _Grid:
 
     def _value(self, fitted: Fitted) -> float:
         """Return the criterion of a candidate that may win; infinity of any other."""
-        if fitted.appraisal is None or fitted.degenerate or fitted.reason.value not in ELIGIBLE:
+        spurious = bool(fitted.degenerate) and not self._ground.candidates.recipe.allow_spurious
+        if fitted.appraisal is None or spurious or fitted.reason.value not in ELIGIBLE:
             return math.inf
         penalty = criteria.penalty(self._criterion, self._n_parameters(fitted.family, fitted.n_components), self._n)
         return penalty - 2.0 * fitted.appraisal.log_likelihood
@@ -301,13 +303,14 @@ def _selected(
     criterion: str,
     found: Mapping[Key, Fitted | None],
 ) -> Selection:
-    best = best_row(rows, criterion)
+    lenient = ground.candidates.recipe.allow_spurious
+    best = best_row(rows, criterion, lenient)
     if best is None:
         # No candidate has a mixture: the first one's own error says why.
         first = next(fitted for fitted in found.values() if fitted is not None)
         ground.result(first)
         raise AssertionError("unreachable: a candidate without a mixture has no result")
-    return Selection(results[best.structure, best.n_components], Table(tuple(rows)), criterion, results)
+    return Selection(results[best.structure, best.n_components], Table(tuple(rows), lenient), criterion, results)
 
 
 def _key(contest: Contest) -> Key:

@@ -59,7 +59,11 @@ class Row:
     @property
     def eligible(self) -> bool:
         """Whether this candidate may be the winner: a whole mixture, neither degenerate nor stopped early."""
-        return self.reason in ELIGIBLE and not self.degenerate
+        return self.may_win()
+
+    def may_win(self, allow_spurious: bool = False) -> bool:
+        """Whether this candidate may be the winner, where degenerate ones are allowed."""
+        return self.reason in ELIGIBLE and (allow_spurious or not self.degenerate)
 
 
 CRITERIA = (*criteria.NAMES, "heldout")
@@ -68,9 +72,18 @@ CRITERIA = (*criteria.NAMES, "heldout")
 @final
 @dataclass(frozen=True)
 class Table:
-    """Every candidate of a selection, in the order in which structures and numbers were given."""
+    """Every candidate of a selection, in the order in which structures and numbers were given.
+
+    Parameters
+    ----------
+    rows : tuple of Row
+        The candidates.
+    allow_spurious : bool
+        Whether degenerate ones may win.
+    """
 
     rows: tuple[Row, ...]
+    allow_spurious: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,7 +93,7 @@ class Table:
 
     def ranked(self, criterion: str) -> list[Row]:
         """Return the rows, best first: those that may win, then the rest; without a value last."""
-        return sorted(self.rows, key=lambda row: _rank(row, criterion))
+        return sorted(self.rows, key=lambda row: _rank(row, criterion, self.allow_spurious))
 
     def columns(self) -> dict[str, list[Any]]:
         """Return the table as lists by column name."""
@@ -117,14 +130,15 @@ class Table:
         return nw.from_dict(self.columns(), backend=cast(Any, chosen)).to_native()
 
 
-def best_row(rows: Sequence[Row], criterion: str) -> Row | None:
+def best_row(rows: Sequence[Row], criterion: str, allow_spurious: bool = False) -> Row | None:
     """Return the row with the least value among those that may win; among all with a value if none may."""
-    ranked = sorted(rows, key=lambda row: _rank(row, criterion))
+    ranked = sorted(rows, key=lambda row: _rank(row, criterion, allow_spurious))
     if not ranked or math.isnan(ranked[0].value(criterion)):
         return None
     return ranked[0]
 
 
-def _rank(row: Row, criterion: str) -> tuple[bool, bool, float, int]:
+def _rank(row: Row, criterion: str, allow_spurious: bool) -> tuple[bool, bool, float, int]:
     value = row.value(criterion)
-    return math.isnan(value), not row.eligible, value if not math.isnan(value) else math.inf, row.n_parameters
+    none = math.isnan(value)
+    return none, not row.may_win(allow_spurious), math.inf if none else value, row.n_parameters

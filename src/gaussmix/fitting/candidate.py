@@ -24,7 +24,7 @@ from gaussmix.fitting.effort import EFFORTS, Effort
 from gaussmix.fitting.em import Reseed
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
-from gaussmix.fitting.race import SURVIVING, Runner, race, winner
+from gaussmix.fitting.race import SURVIVING, Runner, finalists, race, winner
 from gaussmix.fitting.starts.groups import groups_of, likely_groups, moves
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
@@ -33,7 +33,7 @@ from gaussmix.statistics import Statistics
 _HEAT_TOL = 1e-5  # per row: heats only decide who goes on to the finals
 _HEAT_PASSES = 200
 _FINALISTS = 2
-_ALONE = 4  # starts that go on after the first heat where a candidate is all that is fitted
+_LAVISH = 4  # starts that go on after the first heat, where there is time
 
 
 @final
@@ -232,7 +232,7 @@ class Candidates:
             return (yield from self.finals(contest))
         contest = self.entered(family, n_components)
         if self.recipe.searching:
-            contest = yield from self.escaped((yield from self.heats(contest, surviving=_ALONE)))
+            contest = yield from self.escaped((yield from self.heats(contest, alone=True)))
         else:
             contest = yield from self.heats(contest)
         return (yield from self.finals(contest))
@@ -261,22 +261,22 @@ class Candidates:
         model = self.model(family)
         return Contest(family, n_components, model, self._judge(model), runners, sampled)
 
-    def heats(
-        self, contest: Contest, bar: float = -math.inf, *, surviving: int = SURVIVING, patient: bool = False
-    ) -> Method[Contest]:
+    def heats(self, contest: Contest, bar: float = -math.inf, *, alone: bool = False) -> Method[Contest]:
         """Race those that have not run yet by a looser rule, on the row sample where that is not all rows.
 
-        There may be a bar to reach, an objective; where others have run before, their best is one. With `patient` it
-        is not: what moves lead away from an optimum has to go down first, and seems hopeless for a while.
+        There may be a bar to reach, an objective; where others have run before, their best is one. A candidate that is
+        fitted `alone` has time where passes are cheap: more go on after the first heat, and being behind is no reason
+        to give up, for moves out of an optimum go down before they climb.
         """
         model, rule = contest.model, self.recipe.rule
-        bar = bar if contest.leader is None or patient else max(bar, contest.leader.objective)
+        lavish = alone and model.small
+        bar = bar if contest.leader is None or lavish else max(bar, contest.leader.objective)
         rule = StoppingRule(max(_HEAT_TOL, rule.tol), min(_HEAT_PASSES, rule.max_passes), bar)
         if contest.sampled:
             model = _sized(replace(model, sampled=True), self.evaluator.sample.summary)
         fresh = [runner for runner in contest.field if runner.outcome is None]
         ran = [runner for runner in contest.field if runner.outcome is not None]
-        algorithm = self.recipe.algorithm
+        algorithm, surviving = self.recipe.algorithm, _LAVISH if lavish else SURVIVING
         field = yield from race(fresh, model, rule, self._reseed(model), algorithm=algorithm, surviving=surviving)
         return replace(contest, field=(*ran, *field))
 
@@ -295,8 +295,7 @@ class Candidates:
             runners = tuple(Runner(move.kind, move) for move in moved)
             if not runners:
                 break
-            field = (*contest.field, *runners)
-            contest = yield from self.heats(replace(contest, field=field), surviving=_ALONE, patient=True)
+            contest = yield from self.heats(replace(contest, field=(*contest.field, *runners)), alone=True)
             worth = self.same * leader.statistics.weight
             better = contest.leader is not None and contest.leader.objective > leader.objective + worth
             failures, rounds = 0 if better else failures + 1, rounds + 1
@@ -324,7 +323,13 @@ class Candidates:
             field = [Runner("heats", contest.leader, outcome=contest.leader)]
         elif contest.sampled:
             field = yield from decided(
-                *(_finalists(field, bar), model, rule, self._nested(contest, max_passes), self._n_parameters(contest)),
+                *(
+                    finalists(field, contest.judge.spurious, 1 if bar > -math.inf else _FINALISTS),
+                    model,
+                    rule,
+                    self._nested(contest, max_passes),
+                    self._n_parameters(contest),
+                ),
                 *(algorithm.finishing, self._reseed(model), contest.judge.spurious),
             )
         elif any(runner.outcome is None for runner in field):
@@ -398,16 +403,6 @@ def _sized(model: Model, summary: Summary) -> Model:
     """Return the model with what the size of the rows allows."""
     small = can_climb(model.regularization, summary)
     return replace(model, small=small, most_raced=most_raced(summary) if small else 0)
-
-
-def _finalists(field: Sequence[Runner], bar: float) -> list[Runner]:
-    """Return the best few runners of the sample, to begin on all rows where they ended there.
-
-    Where there is a bar to reach, only the best.
-    """
-    ran = [(runner, outcome) for runner in field if (outcome := runner.outcome) is not None]
-    ran.sort(key=lambda pair: (pair[1].reason is Reason.DROPPED, -pair[1].objective))
-    return [Runner(runner.kind, outcome.mixture) for runner, outcome in ran[: 1 if bar > -math.inf else _FINALISTS]]
 
 
 def _record(runner: Runner, on_sample: bool) -> StartRecord:

@@ -17,6 +17,9 @@ from gaussmix.fitting.starts.start import Start
 _APART = 0.8  # standard deviations along its widest axis by which the halves of a component are moved
 _NARROW, _WIDE = 0.25, 1.75  # variances of the halves of a component that is cut into a core and a halo
 _PLANTED = 0.1  # variance of a group that is planted at a row, of the pooled one
+_CROWD = 3  # times (D + 1): rows of a group that is planted where they lie closely
+_TRIED = 256  # rows that are asked how closely others lie
+_ROUNDED_OFF = 1e-6  # of the pooled variance, so that equal rows make no needle
 _PAIRS = 3
 """Mergers that a round of moves tries: those of the components that are nearest to each other."""
 
@@ -47,8 +50,9 @@ def moves(groups: Start, z: Array, rng: np.random.Generator) -> Iterator[Start]:
     """Yield ways out of an optimum with as many groups: two made one, and another made elsewhere (Ueda et al. 2000).
 
     The nearest pairs are merged. With each merger a group that is drawn by its mass times its spread is cut, once
-    across its widest axis and once into a core and a halo, and so is the widest group; and a small group is planted at
-    one of the rows `z`, drawn by its squared distance from the nearest mean (as in k-means++).
+    across its widest axis and once into a core and a halo, and so is the widest group; and small groups are planted: at
+    one of the rows `z`, drawn by its squared distance from the nearest mean (as in k-means++), and where rows lie most
+    closely for what the groups make of the place.
     """
     k = len(groups.mass)
     if k < 2:
@@ -63,6 +67,9 @@ def moves(groups: Start, z: Array, rng: np.random.Generator) -> Iterator[Start]:
         distances = squared_distances(z, merged.means).min(axis=1)
         if distances.sum() > 0.0:
             yield plant(merged, z[rng.choice(len(z), p=distances / distances.sum())])
+        crowd = crowded(merged, z, rng)
+        if crowd is not None:
+            yield crowd
 
 
 def split(groups: Start, component: int) -> Start:
@@ -99,6 +106,51 @@ def plant(groups: Start, row: Array) -> Start:
         np.concatenate([groups.means, row[None]]),
         np.concatenate([groups.scatters * (1.0 - share), scatter[None]]),
     )
+
+
+def crowded(groups: Start, z: Array, rng: np.random.Generator) -> Start | None:
+    """Return the groups with one more, of the rows that lie most closely for what the groups make of their place.
+
+    Of a few rows, drawn by lot, the density of their nearest neighbours is compared with that of the groups (in the way
+    of Vlassis & Likas 2002, "A greedy EM algorithm for Gaussian mixture learning", who try every row). None where there
+    are not enough rows.
+    """
+    n, d = z.shape
+    count = _CROWD * (d + 1)
+    if n <= 2 * count:
+        return None
+    matrices = groups.scatters / groups.mass[:, None, None]
+    pooled = np.tensordot(groups.mass / groups.mass.sum(), matrices, 1)
+    try:
+        factors = np.linalg.cholesky(matrices)
+        white = z @ np.linalg.inv(np.linalg.cholesky(pooled)).T
+    except np.linalg.LinAlgError:
+        return None
+    tried = rng.choice(n, min(n, _TRIED), replace=False)
+    squares = squared_distances(white[tried], white)
+    radii = np.partition(squares, count - 1, axis=1)[:, count - 1]
+    with np.errstate(divide="ignore"):
+        excess = -0.5 * d * np.log(radii) - _log_density(groups, factors, z[tried])
+    best = int(excess.argmax())
+    rows = z[squares[best] <= radii[best]]
+    mass = groups.mass.sum() * len(rows) / n
+    scatter = np.cov(rows.T, bias=True).reshape(d, d) + _ROUNDED_OFF * pooled
+    shrunk = 1.0 - mass / groups.mass.sum()
+    return Start(
+        "crowd",
+        np.append(groups.mass * shrunk, mass),
+        np.concatenate([groups.means, rows.mean(axis=0)[None]]),
+        np.concatenate([groups.scatters * shrunk, mass * scatter[None]]),
+    )
+
+
+def _log_density(groups: Start, factors: Array, rows: Array) -> Array:
+    """Log density (rows,) of the groups as a mixture, up to a constant."""
+    logs = np.empty((len(groups.mass), len(rows)))
+    for k, factor in enumerate(factors):
+        white = np.linalg.solve(factor, (rows - groups.means[k]).T)
+        logs[k] = np.log(groups.mass[k]) - np.log(np.diag(factor)).sum() - 0.5 * np.square(white).sum(axis=0)
+    return np.logaddexp.reduce(logs, axis=0)
 
 
 def _halved(

@@ -65,7 +65,7 @@ def scikit_learn_fits(x: Array, k: int, budget: float) -> tuple[Fits, dict[str, 
     fits: Fits = []
     converged, began = 0, time.perf_counter()
     while len(fits) < RESTARTS and (not fits or time.perf_counter() - began < budget):
-        model = GaussianMixture(k, tol=TOL, reg_covar=added, max_iter=MOST_PASSES, random_state=lots)
+        model: Any = GaussianMixture(k, tol=TOL, reg_covar=added, max_iter=MOST_PASSES, random_state=lots)
         model.fit(x)
         converged += model.converged_
         fits.append(Parameters(model.weights_, model.means_, model.covariances_))

@@ -1,7 +1,19 @@
-"""Which components rest on the regularization, or on too few rows, rather than on the data."""
+"""Which components rest on the regularization, on too few rows, or on chance, rather than on the data.
+
+A component whose covariance is out of line with the others, and which lies on few rows, may be no more than a
+coincidence: a few rows that happen to lie close to each other, or next to a plane, buy much likelihood (McLachlan &
+Peel 2000, section 3.10; Garcia-Escudero & al. 2018, "Eigenvalues and constraints in mixture modeling"). How few are
+too few follows from how many such coincidences chance brings: where the others alone let e rows be expected inside a
+component of n, whose covariance has q parameters of its own, q of the n rows are used up by fitting it, and
+
+    N e^-e e^m / m!,    m = n - q,
+
+is about the number of places among N rows with as many as that.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -15,6 +27,10 @@ from gaussmix.mixture import Mixture
 
 LARGEST_SHARE = 0.01
 """Of a component's scatter in some direction, that the regularization may supply."""
+OUT_OF_LINE = 300.0
+"""Times that the pooled variance in some direction is the component's: there it is a seventeenth as wide as usual."""
+_FEW = 5  # rows per parameter, above which no covariance is a coincidence
+_COINCIDENCES = 0.01  # of its kind that may be expected where a component is believed
 
 
 @final
@@ -34,6 +50,9 @@ class Degeneracy:
         Kish rows that it rests on, and the number that it would need more than.
     rounded : tuple of int
         The features in which it is narrower than the step to which they are rounded.
+    ratio : float
+        Times that the pooled variance is its own in the direction where it is narrowest, if that is out of line and
+        chance may have brought its rows so close; 0 otherwise.
     """
 
     component: int
@@ -42,6 +61,7 @@ class Degeneracy:
     rows: float
     least: int
     rounded: tuple[int, ...] = ()
+    ratio: float = 0.0
 
     def sentence(self, feature_names: tuple[str, ...]) -> str:
         """What was found and what to do, for the user."""
@@ -56,6 +76,12 @@ class Degeneracy:
             return (
                 f"{who} is narrower in {columns} than the step to which the values are rounded; use fewer components, "
                 "one structure for all (EEE), or leave such columns out"
+            )
+        if self.ratio and self.share <= LARGEST_SHARE:
+            return (
+                f"{who} rests on {self.rows:.3g} rows, and the others' variance in some direction is {self.ratio:.3g} "
+                "times its own: chance may have brought so few rows so close; use fewer components, one structure for "
+                "all (EEE), or regularization=gaussmix.EigenvalueRatio(50)"
             )
         columns = ", ".join(feature_names[i] for i in self.features)
         return (
@@ -90,18 +116,56 @@ def find_degenerate(
     narrow = np.zeros((len(mass), mixture.n_features), dtype=bool)
     if steps is not None:
         narrow |= mixture.spread.variances() < np.square(steps) / 12.0
-    sane = (kish_rows > least).all() and not narrow.any()
+    ratios = _coincidences(mixture, structure, mass, kish_rows, least)
+    sane = (kish_rows > least).all() and not narrow.any() and not ratios.any()
     if sane and regularization.supplies_less(mixture.spread, mass, LARGEST_SHARE):
         return ()
     shares, directions = regularization.shares(mixture.spread, mass)
-    wrong = np.flatnonzero((shares > LARGEST_SHARE) | (kish_rows <= least) | narrow.any(axis=1))
+    wrong = np.flatnonzero((shares > LARGEST_SHARE) | (kish_rows <= least) | narrow.any(axis=1) | (ratios > 0.0))
     return tuple(
         Degeneracy(
             *(int(k), float(shares[k]), _leading(directions[k]), float(kish_rows[k]), least),
             tuple(int(i) for i in np.flatnonzero(narrow[k])),
+            float(ratios[k]),
         )
         for k in wrong
     )
+
+
+def _coincidences(mixture: Mixture, structure: Structure, mass: Array, kish_rows: Array, least: int) -> Array:
+    """Ratios (K,) of the pooled variance to the least of every component that chance may have made; 0 for others."""
+    ratios, d = np.zeros(len(mass)), mixture.n_features
+    own = structure.n_own_parameters(d)
+    few = np.flatnonzero((kish_rows > least) & (kish_rows <= _FEW * least))
+    if own == 0 or len(mass) == 1 or not len(few):
+        return ratios
+    dense = np.broadcast_to(mixture.spread.dense(), (len(mass), d, d))
+    pooled = np.asarray(np.linalg.cholesky(np.tensordot(mixture.weights, dense, 1)))
+    whitened = np.linalg.solve(pooled, np.swapaxes(np.linalg.solve(pooled, dense[few]), 1, 2))
+    narrowest = 1.0 / np.maximum(np.linalg.eigvalsh(whitened)[:, 0], 1e-300)
+    for k, ratio in zip(few, narrowest, strict=True):
+        expected, spare = _log_expected(mixture, int(k), mass.sum()), float(kish_rows[k]) - own
+        if ratio > OUT_OF_LINE and expected < np.log(spare):
+            logs = np.log(mass.sum()) - np.exp(expected) + spare * expected - math.lgamma(spare + 1.0)
+            ratios[k] = ratio if logs > np.log(_COINCIDENCES) else 0.0
+    return ratios
+
+
+def _log_expected(mixture: Mixture, component: int, n_rows: float) -> float:
+    """Log of the number of rows that the other components let expect inside a component.
+
+    Inside is where a uniform density of its covariance would be: within sqrt(D + 2) standard deviations.
+    """
+    spread, centre, d = mixture.spread, mixture.centres[component], mixture.n_features
+    logs = spread.log_determinants()
+    others = [
+        np.log(mixture.weights[j])
+        - 0.5 * (logs[spread.group(j)] + np.square(spread.whiten(j, (centre - mixture.centres[j])[None])).sum())
+        for j in range(mixture.n_components)
+        if j != component
+    ]
+    volume = 0.5 * (d * np.log(d + 2.0) + logs[spread.group(component)]) - math.lgamma(0.5 * d + 1.0)
+    return float(np.log(n_rows) + np.logaddexp.reduce(others) - 0.5 * d * np.log(2.0) + volume)
 
 
 def _leading(direction: NDArray[np.float64]) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ MISPLACED: dict[Overlap, float] = {"small": 0.02, "medium": 0.08, "large": 0.25}
 _LIKENESS: dict[Overlap, float] = {"small": 0.3, "medium": 0.6, "large": 0.8}
 """Share of the covariances that all components have in common: with many features, shapes alone tell them apart."""
 _LEAST_WEIGHT = 0.01
-_ROWS_PER_FEATURE = 3  # of the smallest component, at least
+_ROWS_PER_FEATURE, _ROWS_PER_PARAMETER = 3, 1.25  # of the smallest component, at least
 _TRIAL_ROWS = 4000
 _HALVINGS = 24
 
@@ -34,7 +34,8 @@ class Problem:
     overlap : {"small", "medium", "large"}
         How far the components reach into each other; see `MISPLACED`.
     weights : {"equal", "unequal"}
-        Unequal ones fall in equal ratios to 1 %, or to what gives the smallest component 3 (D + 1) rows.
+        Unequal ones fall in equal ratios to 1 %, or to what gives the smallest component 3 (D + 1) rows, and a quarter
+        more than its covariance has parameters: gaussmix would mark the simulated mixture itself otherwise.
     seed : int
         Of the components and the rows.
     """
@@ -56,8 +57,9 @@ class Problem:
         n, k = self.n_rows, self.n_components
         shares = np.full(k, 1.0 / k)
         if self.weights == "unequal":
-            floor = max(_LEAST_WEIGHT, _ROWS_PER_FEATURE * (self.n_features + 1) / n)
-            shares = _falling(k, floor)
+            d = self.n_features
+            rows = max(_ROWS_PER_FEATURE * (d + 1), _ROWS_PER_PARAMETER * d * (d + 1) / 2)
+            shares = _falling(k, max(_LEAST_WEIGHT, rows / n))
         counts = np.ceil(shares * n).astype(np.int64)
         counts[0] -= counts.sum() - n
         return counts

@@ -85,17 +85,10 @@ def open_ground(
             "missing": missing,
             "columns": None if features is None else list(features),
             "weights_from": weights if isinstance(weights, str) or weights is None else "given",
-            "start": recipe.kind,
             "regularization": _told(regularization),
-            "n_starts": recipe.n_starts,
             "weight_kind": weight_kind,
-            "effort": recipe.effort.name,
-            "algorithm": recipe.algorithm.name,
-            "acceleration": recipe.acceleration,
-            "allow_spurious": recipe.allow_spurious,
             "seed": seed,
-            "tol": recipe.rule.tol,
-            "max_passes": recipe.rule.max_passes,
+            **_facts_of(recipe),
             "gaussmix": release(),
         }
         if weight_kind == "importance":
@@ -108,6 +101,19 @@ def open_ground(
         if weight_kind == "frequency":
             _warn_of_weights(ground)
         yield ground
+
+
+def _facts_of(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "start": recipe.kind,
+        "n_starts": recipe.n_starts,
+        "effort": recipe.effort.name,
+        "algorithm": recipe.algorithm.name,
+        "acceleration": recipe.acceleration,
+        "allow_spurious": recipe.allow_spurious,
+        "tol": recipe.rule.tol,
+        "max_passes": recipe.rule.max_passes,
+    }
 
 
 def _regularization(value: object) -> Regularization | None:

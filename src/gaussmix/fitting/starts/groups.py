@@ -137,7 +137,7 @@ def crowded(groups: Start, z: Array, rng: np.random.Generator) -> Start | None:
     scatter = np.cov(rows.T, bias=True).reshape(d, d) + _ROUNDED_OFF * pooled
     shrunk = 1.0 - mass / groups.mass.sum()
     return Start(
-        "crowd",
+        "planted",
         np.append(groups.mass * shrunk, mass),
         np.concatenate([groups.means, rows.mean(axis=0)[None]]),
         np.concatenate([groups.scatters * shrunk, mass * scatter[None]]),

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import final
-from weakref import WeakKeyDictionary
 
 from gaussmix.covariance import Family
 from gaussmix.covariance.regularization import Regularization
@@ -19,9 +18,10 @@ from gaussmix.engine.scoring import Appraisal
 from gaussmix.engine.summary import Summary
 from gaussmix.fitting.algorithm import EM, Algorithm
 from gaussmix.fitting.approach import ROWS_PER_PARAMETER, decided
-from gaussmix.fitting.degeneracy import LARGEST_SHARE, Degeneracy, find_degenerate
+from gaussmix.fitting.degeneracy import Degeneracy, find_degenerate
 from gaussmix.fitting.effort import EFFORTS, Effort
 from gaussmix.fitting.em import Reseed
+from gaussmix.fitting.judge import Judge
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
 from gaussmix.fitting.race import SURVIVING, Runner, finalists, race, winner
@@ -132,41 +132,6 @@ class Recipe:
     def searching(self) -> bool:
         """Whether the user leaves it to us how an optimum is looked for."""
         return self.kind == "auto" and self.n_starts is None and self.algorithm.by_likelihood
-
-
-@final
-class Judge:
-    """Tells of outcomes whether a degenerate component can have bought them likelihood; of each it finds out once.
-
-    Parameters
-    ----------
-    model : Model
-        Whose outcomes they are.
-    lenient : bool
-        Whether it objects to none.
-    """
-
-    def __init__(self, model: Model, lenient: bool = False) -> None:
-        self._model = model
-        self._lenient = lenient
-        # One that shares its whole covariance with the others cannot buy any.
-        self._alone = model.structure.n_own_parameters(model.pilot.coordinates.n_features) > 0
-        self._known: WeakKeyDictionary[Outcome, bool] = WeakKeyDictionary()
-
-    def spurious(self, outcome: Outcome) -> bool:
-        """Whether it may be a spurious optimum."""
-        if self._lenient:
-            return False
-        known = self._known.get(outcome)
-        if known is None:
-            model, mixture, statistics = self._model, outcome.mixture, outcome.statistics
-            found = find_degenerate(
-                *(mixture, model.structure, model.regularization, statistics.mass, statistics.kish_rows),
-                model.pilot.steps,
-            )
-            known = any(self._alone or each.share > LARGEST_SHARE for each in found)
-            self._known[outcome] = known
-        return known
 
 
 @final

@@ -33,7 +33,6 @@ from gaussmix.statistics import Statistics
 _HEAT_TOL = 1e-5  # per row: heats only decide who goes on to the finals
 _HEAT_PASSES = 200
 _FINALISTS = 2
-_LAVISH = 4  # starts that go on after the first heat, where there is time
 
 
 @final
@@ -230,7 +229,7 @@ class Candidates:
         """Race those that have not run yet by a looser rule, on the row sample where that is not all rows.
 
         There may be a bar to reach, an objective; where others have run before, their best is one. A candidate that is
-        fitted `alone` has time where passes are cheap: more go on after the first heat, and being behind is no reason
+        fitted `alone` has time where passes are cheap: all go on after the first heat, and being behind is no reason
         to give up, for moves out of an optimum go down before they climb.
         """
         model, rule = contest.model, self.recipe.rule
@@ -241,7 +240,7 @@ class Candidates:
             model = _sized(replace(model, sampled=True), self.evaluator.sample.summary)
         fresh = [runner for runner in contest.field if runner.outcome is None]
         ran = [runner for runner in contest.field if runner.outcome is not None]
-        algorithm, surviving = self.recipe.algorithm, _LAVISH if lavish else SURVIVING
+        algorithm, surviving = self.recipe.algorithm, len(fresh) if lavish else SURVIVING
         field = yield from race(fresh, model, rule, self._reseed(model), algorithm=algorithm, surviving=surviving)
         return replace(contest, field=(*ran, *field))
 

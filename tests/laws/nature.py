@@ -98,3 +98,11 @@ def fit_from(start: gm.Mixture, x: np.ndarray, *, passes: int = 5, **call: objec
         "max_passes": passes,
     }
     return gm.fit(x, start.n_components, str(structure), start=start, **(options | call))  # type: ignore[arg-type]
+
+
+def problem(seed: int) -> tuple[np.ndarray, str, int]:
+    """Rows of an overlapping mixture, a structure, and a number of components that need not be theirs."""
+    rng = np.random.default_rng(seed)
+    d, k = int(rng.integers(2, 6)), int(rng.integers(2, 7))
+    x = random_mixture(rng, "VVV", k, d).sample(int(rng.integers(100, 600)), rng)
+    return x, ALL[seed % len(ALL)], k

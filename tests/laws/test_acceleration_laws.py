@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nature import ALL, random_mixture, seeds
+from nature import ALL, problem, random_mixture, seeds
 
 import gaussmix as gm
 from gaussmix.covariance import Moment, family
@@ -40,14 +40,6 @@ def climbed(x: np.ndarray, structure: str, k: int, seed: int, *, accelerated: bo
     (outcome,) = Driver(evaluator).run([method])
     assert outcome is not None
     return outcome
-
-
-def problem(seed: int) -> tuple[np.ndarray, str, int]:
-    """Rows of an overlapping mixture, a structure, and a number of components that need not be theirs."""
-    rng = np.random.default_rng(seed)
-    d, k = int(rng.integers(2, 6)), int(rng.integers(2, 7))
-    x = random_mixture(rng, "VVV", k, d).sample(int(rng.integers(100, 600)), rng)
-    return x, ALL[seed % len(ALL)], k
 
 
 @pytest.mark.parametrize("small", [False, True])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nature import ALL, random_mixture, seeds
+from nature import problem, random_mixture, seeds
 
 import gaussmix as gm
 from gaussmix.covariance import family
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::gaussmix.errors.GaussmixWarning
 
 TOL = 1e-8
 SLOW = 200  # passes of plain EM
-PROBLEMS = 100
+PROBLEMS = 140
 
 
 def climbed(x: np.ndarray, structure: str, k: int, seed: int, acceleration: str) -> Outcome:
@@ -39,14 +39,6 @@ def climbed(x: np.ndarray, structure: str, k: int, seed: int, acceleration: str)
     (outcome,) = Driver(evaluator).run([climb(start, model, StoppingRule(TOL, 5000), None)])
     assert outcome is not None
     return outcome
-
-
-def problem(seed: int) -> tuple[np.ndarray, str, int]:
-    """Rows of an overlapping mixture, a structure, and a number of components that need not be theirs."""
-    rng = np.random.default_rng(seed)
-    d, k = int(rng.integers(2, 6)), int(rng.integers(2, 7))
-    x = random_mixture(rng, "VVV", k, d).sample(int(rng.integers(100, 600)), rng)
-    return x, ALL[seed % len(ALL)], k
 
 
 @pytest.mark.parametrize("structure", ["VVV", "EEE", "VVI", "VII", "VVE"])

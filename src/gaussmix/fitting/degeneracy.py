@@ -144,9 +144,10 @@ def _coincidences(mixture: Mixture, structure: Structure, mass: Array, kish_rows
     whitened = np.linalg.solve(pooled, np.swapaxes(np.linalg.solve(pooled, dense[few]), 1, 2))
     narrowest = 1.0 / np.maximum(np.linalg.eigvalsh(whitened)[:, 0], 1e-300)
     for k, ratio in zip(few, narrowest, strict=True):
-        expected, spare = _log_expected(mixture, int(k), mass.sum()), float(kish_rows[k]) - own
         if ratio > OUT_OF_LINE:
-            expected = min(expected, np.log(spare))  # where more are expected than there are, that is no feat at all
+            spare = float(kish_rows[k]) - own
+            # Where more are expected than there are, that is no feat at all.
+            expected = min(_log_expected(mixture, int(k), mass.sum()), np.log(spare))
             logs = np.log(mass.sum()) - np.exp(expected) + spare * expected - math.lgamma(spare + 1.0)
             ratios[k] = ratio if logs > np.log(_COINCIDENCES) else 0.0
     return ratios

@@ -136,6 +136,11 @@ class Climb:
         """Whether it is about the row sample."""
         return self.terms.sampled
 
+    @property
+    def work(self) -> int:
+        """How long it takes beside others of its kind, about."""
+        return 1
+
     def run(self, rows: SmallRows) -> Climbed:
         """Make the passes."""
         from gaussmix.engine.kernels.small import climb

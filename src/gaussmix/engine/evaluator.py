@@ -179,7 +179,11 @@ class Evaluator:
         """Make compiled passes, side by side where there are many."""
         for each in {request.terms.per_feature for request in requests} - self._rows.keys():
             self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each])
-        return self.executor.near.each(lambda request: request.run(self._rows[request.terms.per_feature]), requests)
+        # The longest first: a thread must not be left with one of those alone.
+        order = sorted(range(len(requests)), key=lambda i: -requests[i].work)
+        some = [requests[i] for i in order]
+        found = self.executor.near.each(lambda request: request.run(self._rows[request.terms.per_feature]), some)
+        return [each for _, each in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
 
     def _read(self, requests: Sequence[Any]) -> list[Any]:
         if not requests:

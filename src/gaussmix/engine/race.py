@@ -53,6 +53,13 @@ class Race:
         """Whether it is about the row sample."""
         return self.terms.sampled
 
+    @property
+    def work(self) -> int:
+        """How long it takes beside others of its kind, about: four times as long where common axes are to be found."""
+        family = self.terms.family
+        common_axes = family.orientation == "E" and family.shape == "V"
+        return self.mixtures[0].size * (4 if common_axes else 1)
+
     def run(self, rows: SmallRows) -> Raced:
         """Run it."""
         from gaussmix.engine.kernels.small import climb

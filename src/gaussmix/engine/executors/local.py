@@ -122,11 +122,12 @@ class LocalEngine(Engine):
             return [work(item) for item in items]
 
         results: list[Any] = [None] * len(items)
-        stopped = Event()
+        stopped, waiting = Event(), iter(range(len(items)))
 
-        def share(first: int) -> None:
-            for i in range(first, len(items), self.threads):
-                if stopped.is_set():
+        def share(_thread: int) -> None:
+            while not stopped.is_set():
+                i = next(waiting, None)  # a single step of the interpreter: no other thread gets the same
+                if i is None:
                     return
                 results[i] = work(items[i])
 

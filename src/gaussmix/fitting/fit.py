@@ -89,7 +89,7 @@ class Ground:
 
     def feasible(self, n_components: int) -> bool:
         """Whether there are as many distinct rows as components."""
-        return n_components <= self.candidates.seeds.n_distinct
+        return self.candidates.seeds.has_distinct(n_components)
 
     def result(self, fitted: Fitted) -> FitResult:
         """Return the result for the user.
@@ -140,7 +140,7 @@ class Ground:
 
     def _no_mixture(self, fitted: Fitted) -> TooFewRowsError | FitError:
         name, k = fitted.family.name, fitted.n_components
-        if k > self.candidates.seeds.n_distinct:
+        if not self.feasible(k):
             return TooFewRowsError(
                 f"{k} components need at least as many distinct rows, found {self.candidates.seeds.n_distinct} among "
                 f"{self.evaluator.summary.n_rows} rows; lower the number of components"

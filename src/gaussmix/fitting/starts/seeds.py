@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import chain, cycle, islice
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussmix._linalg import Integers
+from gaussmix._linalg import Array, Integers
 from gaussmix.covariance import Moment, Scatter
 from gaussmix.engine.summary import Summary
 from gaussmix.fitting.maximize import Model
@@ -31,6 +32,7 @@ _AUTOMATIC = (
     *("kmeans", "kmeans", "kmeans", "random", "rows"),
 )
 _SINGLE = ("hierarchical", "hierarchical-spheres", "quantiles")  # found without lot: one of each
+_LOOK = 64  # rows
 _SHRINKAGE = 1.0  # rows' worth of the pooled covariance in every start, so that no cluster of few rows starts thin
 
 
@@ -47,14 +49,34 @@ class Seeds:
     """
 
     def __init__(self, summary: Summary, seed: int) -> None:
-        spreads = summary.pilot(True).spreads * summary.pilot(True).coordinates.scale
-        self.z = (summary.sample - summary.means) / spreads
+        self._summary = summary
         self.weights = summary.sample_weights
         self._seed = seed
         self._starts: dict[tuple[str, int, int], Start | None] = {}
         self._hierarchies: dict[Criterion, tuple[Hierarchy, NDArray[np.int64]]] = {}
-        self._distinct = np.unique(self.z, axis=0)
-        self.n_distinct = len(self._distinct)
+
+    @cached_property
+    def z(self) -> Array:
+        """The sample (rows, D) about the mean of all rows, in units of the features' standard deviations."""
+        return self._in_units(self._summary.sample)
+
+    @cached_property
+    def _distinct(self) -> Array:
+        return np.unique(self._summary.sample, axis=0)
+
+    def _in_units(self, rows: Array) -> Array:
+        pilot = self._summary.pilot(True)
+        return (rows - self._summary.means) / (pilot.spreads * pilot.coordinates.scale)
+
+    @property
+    def n_distinct(self) -> int:
+        """Number of distinct rows in the sample."""
+        return len(self._distinct)
+
+    def has_distinct(self, count: int) -> bool:
+        """Whether there are so many distinct rows; a look at the first ones nearly always tells."""
+        first = self._summary.sample[: max(_LOOK, 2 * count)]
+        return len(np.unique(first, axis=0)) >= count or self.n_distinct >= count
 
     def starts(self, n_components: int, kind: str, n_starts: int | None) -> Iterator[Start]:
         """Yield starts of one kind, or of the automatic choice; fewer where the rows allow no more.
@@ -117,8 +139,7 @@ class Seeds:
         return Start(kind, mass, means, share * (scatters + _SHRINKAGE * pooled), kind not in _SINGLE)
 
     def _at_rows(self, n_components: int, rng: np.random.Generator) -> Start:
-        distinct = self._distinct
-        means = distinct[rng.choice(len(distinct), n_components, replace=False)]
+        means = self._in_units(self._distinct[rng.choice(self.n_distinct, n_components, replace=False)])
         total = self.weights.sum()
         mass = np.full(n_components, total / n_components)
         centred = self.z - self.weights @ self.z / total

@@ -54,8 +54,8 @@ def decided(
 ) -> Method[list[Runner]]:
     """Run the best of the row sample on all rows until the rule is met.
 
-    Where there are nested samples the leader comes first, near its optimum by then, and the others have to reach that;
-    unless only a few passes are allowed, which all of them make together.
+    The leader comes first, near its optimum by then, and the others have to reach that: one that creeps towards another
+    optimum would read all rows hundreds of times. Where only a few passes are allowed, all make them together.
 
     Parameters
     ----------
@@ -68,13 +68,12 @@ def decided(
     spurious : callable
         Says which outcomes set no bar.
     """
-    heats, ended = [list(runners)], list[Runner]()
+    near, ended = list(runners), list[Runner]()
     if samples:
         near = yield from brought_near(runners, model, rule, samples, n_parameters)
         ended = [runner for runner in near if runner.finished]
         near = [runner for runner in near if not runner.finished]
-        heats = [near] if ended or rule.max_passes <= _FEW else [near[:1], near[1:]]
-    for heat in heats:
+    for heat in [near] if ended or rule.max_passes <= _FEW else [near[:1], near[1:]]:
         best = winner(ended, spurious)
         if best is not None and best.outcome is not None and not spurious(best.outcome):
             rule = replace(rule, bar=max(rule.bar, best.outcome.objective))

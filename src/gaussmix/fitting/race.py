@@ -177,16 +177,16 @@ def winner(runners: Sequence[Runner], spurious: Callable[[Outcome], bool]) -> Ru
 
 
 def finalists(runners: Sequence[Runner], spurious: Callable[[Outcome], bool], most: int) -> list[Runner]:
-    """Return the best few runners of a sample, to begin on all rows where they ended there.
+    """Return the best few runners of a sample, the best first, to begin on all rows where they ended there.
 
-    First comes the best that is not spurious on the sample; others may be sane on all rows. A single one is the best of
-    all.
+    Among several is the best that is not spurious on the sample; others may be sane on all rows.
     """
     ran = [(runner, outcome) for runner in runners if (outcome := runner.outcome) is not None]
     ran.sort(key=lambda pair: (pair[1].reason is Reason.DROPPED, -pair[1].objective))
     if most > 1:
         sane = next((place for place, (_, outcome) in enumerate(ran) if not spurious(outcome)), 0)
-        ran[: sane + 1] = [*ran[sane : sane + 1], *ran[:sane]]
+        if sane >= most:
+            ran[most - 1] = ran[sane]
     return [Runner(runner.kind, outcome.mixture) for runner, outcome in ran[:most]]
 
 

@@ -30,6 +30,10 @@ class Structure(ABC):
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Free covariance parameters of K components in D dimensions."""
 
+    def n_mixture_parameters(self, n_components: int, n_features: int) -> int:
+        """Free parameters of a mixture: weights, means and covariances."""
+        return n_components - 1 + n_components * n_features + self.n_parameters(n_components, n_features)
+
     @abstractmethod
     def n_own_parameters(self, n_features: int) -> int:
         """Free covariance parameters that a component does not share with others."""

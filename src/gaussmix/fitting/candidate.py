@@ -325,8 +325,7 @@ class Candidates:
         return [(level, size) for level, size in samples if size >= ROWS_PER_PARAMETER * self._n_parameters(contest)]
 
     def _n_parameters(self, contest: Contest) -> int:
-        d, k = self.evaluator.source.n_features, contest.n_components
-        return k - 1 + k * d + contest.family.n_parameters(k, d)
+        return contest.family.n_mixture_parameters(contest.n_components, self.evaluator.source.n_features)
 
     def _stopped(self, contest: Contest, leader: Outcome, records: tuple[StartRecord, ...]) -> Fitted:
         """Return a candidate of which only the heats are known: what a sample said is scaled up to all rows."""

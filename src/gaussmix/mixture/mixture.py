@@ -133,8 +133,7 @@ class Mixture:
     @property
     def n_parameters(self) -> int:
         """Free parameters: weights, means, and those of the covariance family."""
-        covariance = family(self.structure, self.n_features).n_parameters(self.n_components, self.n_features)
-        return self.n_components - 1 + self.centres.size + covariance
+        return family(self.structure, self.n_features).n_mixture_parameters(self.n_components, self.n_features)
 
     def __repr__(self) -> str:
         return f"<Mixture {self.structure}: {self.n_components} components, {self.n_features} features>"

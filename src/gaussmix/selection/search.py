@@ -264,7 +264,7 @@ class _Grid:
 
     def _n_parameters(self, family: Family, n_components: int) -> int:
         n_features = self._ground.evaluator.source.n_features
-        return n_components - 1 + n_components * n_features + family.n_parameters(n_components, n_features)
+        return family.n_mixture_parameters(n_components, n_features)
 
     def _best(self, contests: Mapping[Key, Contest]) -> float:
         """Return the least estimate of the criterion so far."""

@@ -13,7 +13,7 @@ import gaussmix as gm
 from gaussmix.covariance.families import NAMES, family
 from gaussmix.data.open import open_source
 from gaussmix.engine.evaluator import Evaluator
-from gaussmix.engine.race import most_raced
+from gaussmix.engine.race import LONGEST, Race
 from gaussmix.fitting.drive import Driver
 from gaussmix.fitting.fit import usual_regularization
 from gaussmix.fitting.maximize import Model
@@ -29,7 +29,7 @@ def prepared(x: np.ndarray, structure: str, k: int, seed: int) -> tuple[Evaluato
     chosen = family(structure, x.shape[1])
     pilot = evaluator.pilots[chosen.axis_equivariant]
     penalty = usual_regularization(evaluator.summary).settled(chosen, pilot.coordinates)
-    model = Model(chosen, penalty, pilot, 1e-9, small=True, most_raced=most_raced(evaluator.summary))
+    model = Model(chosen, penalty, pilot, 1e-9, small=True, n_rows=len(x))
     starts = Seeds(evaluator.summary, seed).starts(k, "auto", 6)
     return evaluator, model, [Runner(start.kind, start, start.favourite) for start in starts]
 
@@ -43,7 +43,7 @@ def test_a_compiled_race_ends_as_start_by_start(structure, seed, k, n, d):
     evaluator, model, runners = prepared(x, structure, k, seed)
     driver = Driver(evaluator)
     (together,) = driver.run([race(runners, model, RULE)])
-    (apart,) = driver.run([race(runners, replace(model, most_raced=0), RULE)])
+    (apart,) = driver.run([race(runners, replace(model, n_rows=0), RULE)])
     for one, other in zip(together, apart, strict=True):
         assert one.outcome.reason is other.outcome.reason
         assert one.outcome.trace == other.outcome.trace
@@ -72,7 +72,12 @@ def test_a_start_that_compiled_code_cannot_judge_is_judged_by_the_general_code()
     assert ended & {Reason.COLLAPSED, Reason.DROPPED, Reason.PRECISION} or len(ended) < len(runners)
 
 
-def test_too_much_work_is_not_raced_in_one_go():
+def test_what_would_take_too_long_is_not_raced_in_one_go():
     rng = np.random.default_rng(1)
-    evaluator = Evaluator.open(open_source(rng.normal(size=(20_000, 4))), gm.LocalEngine(1))
-    assert most_raced(evaluator.summary) == 2**21 // (20_000 * 25)
+    _, model, runners = prepared(rng.normal(size=(300, 15)), "EVE", 20, 0)
+    method = race(runners, model, replace(RULE, max_passes=200))
+    assert not any(isinstance(request, Race) for request in next(method))
+    _, model, runners = prepared(rng.normal(size=(300, 3)), "EVE", 4, 0)
+    (request,) = next(race(runners, model, replace(RULE, max_passes=200)))
+    assert isinstance(request, Race)
+    assert request.seconds(300) <= LONGEST

@@ -180,10 +180,11 @@ class Evaluator:
         for each in {request.terms.per_feature for request in requests} - self._rows.keys():
             self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each])
         # The longest first: a thread must not be left with one of those alone.
-        order = sorted(range(len(requests)), key=lambda i: -requests[i].work)
-        some = [requests[i] for i in order]
-        found = self.executor.near.each(lambda request: request.run(self._rows[request.terms.per_feature]), some)
-        return [each for _, each in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
+        n_rows = self.summary.rows_read
+        order = sorted(range(len(requests)), key=lambda i: -requests[i].seconds(n_rows))
+        found = self.executor.near.each(lambda i: requests[i].run(self._rows[requests[i].terms.per_feature]), order)
+        answers = dict(zip(order, found, strict=True))
+        return [answers[i] for i in range(len(requests))]
 
     def _read(self, requests: Sequence[Any]) -> list[Any]:
         if not requests:

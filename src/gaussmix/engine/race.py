@@ -8,13 +8,12 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussmix.engine.climb import Climbed, Parameters, Room, SmallRows, Terms
-from gaussmix.engine.summary import Summary
+from gaussmix.engine.climb import Climbed, Parameters, Room, SmallRows, Terms, pass_seconds
 
 Flags = NDArray[np.bool_]
 
-MOST_WORK = 1 << 21
-"""Rows times (D + 1)^2 times components: a longer race would keep somebody waiting who interrupts it."""
+LONGEST = 0.5
+"""Seconds: a race that may last longer would keep somebody waiting who interrupts it."""
 
 
 @final
@@ -53,12 +52,12 @@ class Race:
         """Whether it is about the row sample."""
         return self.terms.sampled
 
-    @property
-    def work(self) -> int:
-        """How long it takes beside others of its kind, about: four times as long where common axes are to be found."""
-        family = self.terms.family
-        common_axes = family.orientation == "E" and family.shape == "V"
-        return self.mixtures[0].size * (4 if common_axes else 1)
+    def seconds(self, n_rows: int) -> float:
+        """About how long it takes at most."""
+        n_starts, n_components, n_features = self.mixtures[1].shape
+        going_on = min(n_starts, self.surviving + int(self.favourites.sum()))
+        passes = n_starts * self.heat_passes + going_on * self.passes
+        return passes * pass_seconds(self.terms.family, n_rows, n_components, n_features)
 
     def run(self, rows: SmallRows) -> Raced:
         """Run it."""
@@ -97,8 +96,3 @@ class Raced:
 
     climbed: list[Climbed]
     survived: list[bool] | None
-
-
-def most_raced(summary: Summary) -> int:
-    """Return up to how many components a small problem may have for a race in one go."""
-    return MOST_WORK // max(1, summary.rows_read * (summary.means.shape[0] + 1) ** 2)

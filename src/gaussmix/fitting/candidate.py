@@ -13,7 +13,6 @@ from gaussmix.covariance import Family
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.engine.climb import can_climb
 from gaussmix.engine.evaluator import Appraise, Evaluator
-from gaussmix.engine.race import most_raced
 from gaussmix.engine.scoring import Appraisal
 from gaussmix.engine.summary import Summary
 from gaussmix.fitting.algorithm import EM, Algorithm
@@ -364,8 +363,7 @@ class Candidates:
 
 def _sized(model: Model, summary: Summary) -> Model:
     """Return the model with what the size of the rows allows."""
-    small = can_climb(model.regularization, summary)
-    return replace(model, small=small, most_raced=most_raced(summary) if small else 0)
+    return replace(model, small=can_climb(model.regularization, summary), n_rows=summary.rows_read)
 
 
 def _record(runner: Runner, on_sample: bool) -> StartRecord:

@@ -55,8 +55,8 @@ class Model:
         Whether it is fitted to the row sample instead of all rows.
     small : bool
         Whether several passes may be asked for at once.
-    most_raced : int
-        Up to so many components, so may be the passes of several starts.
+    n_rows : int
+        Rows of a small problem whose starts may be raced by one request, if that does not take too long.
     assignment : Assignment
         How rows are shared out.
     level : int
@@ -71,7 +71,7 @@ class Model:
     precision: float
     sampled: bool = False
     small: bool = False
-    most_raced: int = 0
+    n_rows: int = 0
     assignment: Assignment = SOFT
     level: int = 0
     correction: Correction | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
@@ -10,7 +9,7 @@ from typing import final
 import numpy as np
 
 from gaussmix.engine.climb import Parameters
-from gaussmix.engine.race import Flags, Race
+from gaussmix.engine.race import LONGEST, Flags, Race
 from gaussmix.fitting.algorithm import EM, Algorithm
 from gaussmix.fitting.em import Reseed, concluded, em
 from gaussmix.fitting.maximize import Model
@@ -70,8 +69,10 @@ def race(
         All of them, in the order given, with how they ended; those that others outran say so.
     """
     heat = replace(rule, max_passes=min(_HEAT_PASSES, rule.max_passes))
-    if algorithm.compiled and not final and rule.max_passes > heat.max_passes and _can_be_raced(runners, model):
-        return (yield from _compiled_race(runners, model, heat, rule, reseed, surviving))
+    if algorithm.compiled and not final and rule.max_passes > heat.max_passes:
+        request = _one_request(runners, model, heat, rule, surviving)
+        if request is not None:
+            return (yield from _compiled_race(request, runners, model, heat, rule, reseed))
     first = yield from together([algorithm.explore(runner.start, model, heat, reseed) for runner in runners])
     field = [replace(r, outcome=outcome, finished=final) for r, outcome in zip(runners, first, strict=True)]
     return (yield from _second_heat(field, model, heat, rule, reseed, algorithm, surviving))
@@ -101,21 +102,29 @@ def _second_heat(
     return field
 
 
-def _can_be_raced(runners: Sequence[Runner], model: Model) -> bool:
-    """Whether compiled code can run these starts in one go."""
-    return bool(runners) and model.small and all(_n_components(r.start) <= model.most_raced for r in runners)
+def _one_request(
+    runners: Sequence[Runner], model: Model, heat: StoppingRule, rule: StoppingRule, surviving: int
+) -> Race | None:
+    """Return the request by which compiled code runs all these starts in one go, where it can and may."""
+    starts = [runner.start for runner in runners]
+    if not (starts and model.small and model.n_rows) or any(isinstance(start, Outcome) for start in starts):
+        return None
+    favourites = np.array([runner.favourite for runner in runners])
+    terms = model.terms(rule, accelerated=True)
+    request = Race(*_stacked(runners, model), favourites, terms, heat.max_passes, surviving, rule.max_passes)
+    return request if request.seconds(model.n_rows) <= LONGEST else None
 
 
-def _n_components(start: Start | Mixture | Outcome) -> float:
-    """Return the components of a start; of an outcome, which has passes behind it, more than any."""
+def _n_components(start: Start | Mixture | Outcome) -> int:
     if isinstance(start, Outcome):
-        return math.inf
+        return start.mixture.n_components
     return len(start.mass) if isinstance(start, Start) else start.n_components
 
 
 def _stacked(runners: Sequence[Runner], model: Model) -> tuple[Parameters, Flags]:
     """Return weights, means and factors of the starts, of groups their masses, means and scatters; and which are."""
-    n, k, units = len(runners), int(_n_components(runners[0].start)), model.pilot.spreads
+    units = model.pilot.spreads
+    n, k = len(runners), _n_components(runners[0].start)
     weights, centres, factors = np.empty((n, k)), np.empty((n, k, len(units))), np.empty((n, k, len(units), len(units)))
     groups = np.array([isinstance(runner.start, Start) for runner in runners])
     for s, runner in enumerate(runners):
@@ -131,20 +140,16 @@ def _stacked(runners: Sequence[Runner], model: Model) -> tuple[Parameters, Flags
 
 
 def _compiled_race(
+    request: Race,
     runners: Sequence[Runner],
     model: Model,
     heat: StoppingRule,
     rule: StoppingRule,
     reseed: Reseed | None,
-    surviving: int,
 ) -> Method[list[Runner]]:
     """Race in one request, as far as compiled code can."""
-    favourites = np.array([runner.favourite for runner in runners])
-    terms = model.terms(rule, accelerated=True)
     try:
-        (raced,) = yield [
-            Race(*_stacked(runners, model), favourites, terms, heat.max_passes, surviving, rule.max_passes)
-        ]
+        (raced,) = yield [request]
     except Stop:
         return list(runners)
     survived = [False] * len(runners) if raced.survived is None else raced.survived
@@ -159,7 +164,7 @@ def _compiled_race(
     for i, outcome in zip(rest, (yield from together(list(rest.values()))), strict=True):
         field[i] = replace(runners[i], outcome=outcome)
     if raced.survived is None:
-        return (yield from _second_heat(field, model, heat, rule, reseed, EM, surviving))
+        return (yield from _second_heat(field, model, heat, rule, reseed, EM, request.surviving))
     return [r if survived[i] or not _unfinished(r.outcome) else _outrun(r) for i, r in enumerate(field)]
 
 

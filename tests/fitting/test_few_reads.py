@@ -5,9 +5,10 @@ What "very many" is has been lowered here, so that a test takes seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ import pytest
 
 import gaussmix as gm
 from gaussmix.data.source import Chunk, Source
+from gaussmix.engine.evaluator import Evaluator, is_sampled
 
 ROWS, D, K = 240_000, 3, 3
 HANDFUL = 10  # reads: summary, sample, three or four leaps, one step of EM, an appraisal, and one or two to spare
@@ -152,3 +154,23 @@ def fingerprint(data: object, engine: gm.LocalEngine, **options: object) -> byte
     mixture = result.mixture
     arrays = (mixture.weights, mixture.means, mixture.covariances, np.array(result.trace))
     return b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+
+
+def test_the_finalists_of_a_row_sample_share_every_read(rows: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    answer = Evaluator.answer
+
+    def watched(self: Evaluator, requests: Sequence[Any]) -> list[Any]:
+        if self.summary.n_rows == len(few) and not all(is_sampled(request) for request in requests):
+            asked.append(len(requests))
+        return answer(self, requests)
+
+    monkeypatch.setattr(Evaluator, "answer", watched)
+    few, reads = rows[:40_000], Reads()  # too few for nested samples: the two best of the row sample climb on all rows
+    result = gm.fit(Counting(few, reads), K)
+    assert result.converged
+    assert reads.number == len(asked) + 1  # and the summary
+    # Both in every read of the first stretch; from then on one may be too far behind.
+    assert asked[:8] == [2] * 8
+    assert asked == sorted(asked, reverse=True)
+    assert reads.number <= result.passes + 12

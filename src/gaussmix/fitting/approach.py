@@ -28,7 +28,9 @@ from gaussmix.statistics import Statistics
 ROWS_PER_PARAMETER = 20
 """Rows that a nested sample must have for each parameter, to stand for all rows."""
 _TIED = 20.0  # times the tolerance per row: a rival that cannot be better by more is left where it is
-_FEW = 50  # passes
+_STRETCH = (
+    8  # passes that all make before the best of them is what the others have to reach; twice as many from then on
+)
 _READS = 8  # at most, of all rows: where these are not enough EM is left to go on
 _NOISE = 0.1  # of one over the rows: gains per row below it are no news of the next sample
 _PASSES = 300  # over a sample, in one go
@@ -52,10 +54,10 @@ def decided(
     reseed: Reseed,
     spurious: Callable[[Outcome], bool],
 ) -> Method[list[Runner]]:
-    """Run the best of the row sample on all rows until the rule is met.
+    """Run the best of the row sample on all rows until the rule is met, all of them by the same reads.
 
-    The leader comes first, near its optimum by then, and the others have to reach that: one that creeps towards another
-    optimum would read all rows hundreds of times. Where only a few passes are allowed, all make them together.
+    From stretch to stretch, each of twice as many passes, the best of them is what the others have to reach: one that
+    creeps towards another optimum would read all rows hundreds of times.
 
     Parameters
     ----------
@@ -68,17 +70,33 @@ def decided(
     spurious : callable
         Says which outcomes set no bar.
     """
-    near, ended = list(runners), list[Runner]()
+    near, ended, stretch = list(runners), list[Runner](), _STRETCH
     if samples:
         near = yield from brought_near(runners, model, rule, samples, n_parameters)
-        ended = [runner for runner in near if runner.finished]
-        near = [runner for runner in near if not runner.finished]
-    for heat in [near] if ended or rule.max_passes <= _FEW else [near[:1], near[1:]]:
-        best = winner(ended, spurious)
+        near, ended = [r for r in near if not r.finished], [r for r in near if r.finished]
+    while near:
+        best = winner([*near, *ended], spurious)
         if best is not None and best.outcome is not None and not spurious(best.outcome):
             rule = replace(rule, bar=max(rule.bar, best.outcome.objective))
-        ended += yield from race(heat, model, rule, reseed, algorithm=algorithm, final=True)
+        made = max(0 if runner.outcome is None else runner.outcome.passes for runner in near)
+        allowed = min(rule.max_passes, made + stretch) if len(near) > 1 else rule.max_passes
+        stretched, stretch = replace(rule, max_passes=allowed), 2 * stretch
+        ran = yield from race(near, model, stretched, reseed, algorithm=algorithm, final=True, surviving=len(near))
+        near = [
+            Runner(runner.kind, outcome, outcome=outcome)
+            for runner in ran
+            if (outcome := _to_be_continued(runner, allowed, rule)) is not None
+        ]
+        ended += [runner for runner in ran if _to_be_continued(runner, allowed, rule) is None]
     return ended
+
+
+def _to_be_continued(runner: Runner, allowed: int, rule: StoppingRule) -> Outcome | None:
+    """Return its outcome if it stopped only because no more passes were allowed so far."""
+    outcome = runner.outcome
+    if outcome is None or outcome.reason not in (Reason.MAX_PASSES, Reason.DROPPED):
+        return None
+    return outcome if allowed <= outcome.passes < rule.max_passes else None
 
 
 def brought_near(
@@ -108,9 +126,7 @@ def _beaten(end: Outcome, best: Outcome, rule: StoppingRule) -> bool:
 
 
 def _arrived(runner: Runner, end: Outcome) -> Runner:
-    if end.reason is Reason.CONVERGED:
-        return replace(runner, start=end, outcome=end, finished=True)
-    return replace(runner, start=end)
+    return replace(runner, start=end, outcome=end, finished=end.reason is Reason.CONVERGED)
 
 
 def approach(start: Mixture, model: Model, rule: StoppingRule, samples: Samples, n_parameters: int) -> Method[Outcome]:

@@ -349,11 +349,9 @@ class Candidates:
             outcome = best.outcome
             if best.finished and outcome.reason is not Reason.OUTRUN and rule.bar < math.inf:
                 return outcome
-            if (
-                best.finished
-                or rule.bar == math.inf
-                or rule.hopeless(outcome.objective, outcome.remaining * self.evaluator.summary.weight)
-            ):
+            # One that others were ahead of, until they turned out to be spurious, has to go on.
+            weight = self.evaluator.summary.weight
+            if rule.bar == math.inf or rule.hopeless(outcome.objective, outcome.remaining * weight):
                 settled = outcome.reason is Reason.CONVERGED and outcome.remaining < rule.tol
                 return outcome if settled else outcome.ended(Reason.PRUNED)
             climb = self.recipe.algorithm.finish

@@ -6,7 +6,11 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+import gaussmix as gm
+from gaussmix.engine.evaluator import Evaluator
 
 PROGRAM = """
 import signal, sys, threading, warnings
@@ -67,3 +71,12 @@ def test_an_interrupt_waits_until_it_is_allowed():
         with pytest.raises(KeyboardInterrupt), interrupts.allowed():
             pytest.fail("an interrupt that has waited must strike at once")
     assert reached
+
+
+def test_before_there_is_a_mixture_an_interrupt_is_no_fault_of_the_data(monkeypatch):
+    def interrupted(_evaluator, _requests):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Evaluator, "answer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        gm.fit(np.random.default_rng(0).normal(size=(100, 2)), 2)

@@ -100,10 +100,12 @@ class Ground:
             When there are fewer distinct rows than components.
         FitError
             When no start gave a valid mixture.
+        KeyboardInterrupt
+            When the fit was stopped before there was a mixture.
         """
         outcome, appraisal, summary = fitted.outcome, fitted.appraisal, self.evaluator.summary
         if outcome is None or appraisal is None:
-            raise self._no_mixture(fitted)
+            raise KeyboardInterrupt if fitted.reason is Reason.INTERRUPTED else self._no_mixture(fitted)
         if math.isnan(appraisal.log_likelihood) and not self.candidates.recipe.algorithm.by_likelihood:
             # It was stopped, and the passes until then were about labels.
             (appraisal,) = self.evaluator.answer([Appraise(outcome.mixture)])

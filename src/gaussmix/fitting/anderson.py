@@ -52,6 +52,10 @@ def anderson(
         return begun if begun.reason is not Reason.CONVERGED else (yield from em(begun, model, rule, reseed))
     walk = _Walk(begun, model, rule)
     try:
+        if begun.statistics.moment is not model.structure.moment:
+            # Compiled passes keep more moments than the structure asks for; differences need all of one kind.
+            (statistics,) = yield [model.expectation(begun.mixture)]
+            walk.see(statistics)
         yield from walk.run()
     except Stop as stop:
         return walk.outcome(stop.reason)
@@ -74,6 +78,11 @@ class _Walk:
         self._mixing = False
         self._kept = 0
         self._quiet = 0
+
+    def see(self, statistics: Statistics) -> None:
+        """Take in the statistics of the mixture that plain EM has come to, of another pass."""
+        self._best = Evaluated(self._best.mixture, statistics)
+        self._trace.append(self._objective)
 
     def run(self) -> Method[None]:
         """Go on until steps gain next to nothing, or the passes are used up."""

@@ -113,13 +113,15 @@ def test_a_spool_of_a_process_that_was_killed_is_removed_and_one_in_use_is_not(t
         assert path.stat().st_size > 0
         run.kill()  # SIGKILL: nothing can be tidied up
     assert path.exists()
-    own, strange = Spool("more rows"), tmp_path / "gaussmix-notes.txt"
-    strange.write_text("not a spool")
+    strange = [tmp_path / name for name in ("gaussmix-notes.txt", "gaussmix-results.arrow", ".gaussmix-spool-notes")]
+    for file in strange:
+        file.write_text("not a spool")
+    own = Spool("more rows")
     assert not path.exists()
     assert own.path.exists()
     Spool("still more rows").remove()
     assert own.path.exists()
-    assert strange.exists()
+    assert all(file.exists() for file in strange)
 
 
 def test_a_spool_without_room_says_what_to_do(table, monkeypatch):

@@ -17,7 +17,8 @@ from gaussmix.data.table import ROWS_PER_READ
 from gaussmix.data.weights import pieces
 from gaussmix.errors import SourceError
 
-_PREFIX, _SUFFIX = "gaussmix-", ".arrow"
+# Nobody gives a file of his own such a name: what bears it and is not locked is removed.
+_PREFIX, _SUFFIX = ".gaussmix-spool-", ".tmp"
 
 
 @final

@@ -24,6 +24,7 @@ from gaussmix.engine.race import Race, Raced
 from gaussmix.engine.sampling import nested_levels
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
 from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
+from gaussmix.errors import SourceError
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
@@ -230,19 +231,31 @@ def score_source(mixture: Mixture, source: Source, executor: Engine) -> Iterator
 
 
 def score_all(mixture: Mixture, source: Source, executor: Engine) -> RowScores:
-    """Return the scores of all rows of `source`, written where they stay if the number of rows is known beforehand."""
+    """Return the scores of all rows of `source`, written where they stay if the number of rows is known beforehand.
+
+    Raises
+    ------
+    SourceError
+        When there are more or fewer rows than the source said.
+    """
     if source.n_rows is None:
         parts = [scores for _, scores in score_source(mixture, source, executor)]
         none = RowScores.empty(0, mixture.n_components)
         return RowScores(*(np.concatenate(field) for field in zip(none, *parts, strict=True)))
     plan, kernel = scoring_plan(mixture), choose()
-    whole = RowScores.empty(source.n_rows, mixture.n_components)
+    said, whole = source.n_rows, RowScores.empty(source.n_rows, mixture.n_components)
 
-    def write(chunk: Chunk) -> None:
-        score_rows(plan, kernel, mixture, chunk, whole.part(slice(chunk.start, chunk.start + len(chunk.x))))
+    def write(chunk: Chunk) -> int:
+        if chunk.stop <= said:
+            score_rows(plan, kernel, mixture, chunk, whole.part(slice(chunk.start, chunk.stop)))
+        return len(chunk.x)
 
-    for _ in executor.map(write, source, MOST_SEGMENT):
-        pass
+    found = sum(executor.map(write, source, MOST_SEGMENT))
+    if found != said:
+        raise SourceError(
+            f"{source.description} said that it has {said} rows, and gave {found}; its n_rows must be their number, or "
+            "None where only reading tells"
+        )
     return whole
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from benchmarks.choice import chosen
+
 Kind = Literal["passes", "predict", "select", "startup"]
 Covariance = Literal["full", "tied", "diagonal"]
 
@@ -76,15 +78,6 @@ CASES: tuple[Case, ...] = (
 
 
 def named(names: list[str]) -> list[Case]:
-    """Return the cases of those names, in the order of the table; all of them for no names.
-
-    Raises
-    ------
-    ValueError
-        When there is no such case.
-    """
-    unknown = set(names) - {case.name for case in CASES}
-    if unknown:
-        known = ", ".join(case.name for case in CASES)
-        raise ValueError(f"no case {', '.join(sorted(unknown))}; expected some of {known}")
-    return [case for case in CASES if not names or case.name in names]
+    """Return the cases of those names, as `choice.chosen` does."""
+    cases = {case.name: case for case in CASES}
+    return [cases[name] for name in chosen(names, list(cases), "case")]

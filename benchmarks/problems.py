@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.choice import chosen
 from benchmarks.simulation import Array, Parameters
 
 Overlap = Literal["small", "medium", "large"]
@@ -142,14 +143,6 @@ PROBLEMS = tuple(
 
 
 def named(names: list[str]) -> list[Problem]:
-    """Return the problems of those names, in the order of the table; all of them for no names.
-
-    Raises
-    ------
-    ValueError
-        When there is no such problem.
-    """
-    unknown = set(names) - {problem.name for problem in PROBLEMS}
-    if unknown:
-        raise ValueError(f"no problem {', '.join(sorted(unknown))}; expected names such as {PROBLEMS[0].name}")
-    return [problem for problem in PROBLEMS if not names or problem.name in names]
+    """Return the problems of those names, as `choice.chosen` does."""
+    problems = {problem.name: problem for problem in PROBLEMS}
+    return [problems[name] for name in chosen(names, list(problems), "problem")]

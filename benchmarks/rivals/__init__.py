@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
+from benchmarks.choice import chosen
+
 Home = Literal["own", "here", "R"]
 
 
@@ -80,14 +82,5 @@ def adapter(name: str) -> Any:
 
 
 def named(names: list[str]) -> list[Rival]:
-    """Return the rivals of those names; all of them for no names.
-
-    Raises
-    ------
-    ValueError
-        When there is no such rival.
-    """
-    unknown = set(names) - MODULES.keys()
-    if unknown:
-        raise ValueError(f"no rival {', '.join(sorted(unknown))}; expected some of {', '.join(MODULES)}")
-    return [adapter(name).RIVAL for name in MODULES if not names or name in names]
+    """Return the rivals of those names, as `choice.chosen` does."""
+    return [adapter(name).RIVAL for name in chosen(names, list(MODULES), "rival")]

@@ -122,7 +122,7 @@ def crowded(groups: Start, z: Array, rng: np.random.Generator) -> Start | None:
     matrices = groups.scatters / groups.mass[:, None, None]
     pooled = np.tensordot(groups.mass / groups.mass.sum(), matrices, 1)
     try:
-        factors: Array = np.linalg.cholesky(matrices)  # pyright: ignore[reportAssignmentType]
+        factors = np.asarray(np.linalg.cholesky(matrices), dtype=np.float64)
         white = z @ np.linalg.inv(np.linalg.cholesky(pooled)).T
     except np.linalg.LinAlgError:
         return None

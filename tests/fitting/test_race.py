@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import gaussmix as gm
 from gaussmix.covariance.families import NAMES, family
+from gaussmix.covariance.regularization import Unregularized
 from gaussmix.data.open import open_source
 from gaussmix.engine.evaluator import Evaluator
 from gaussmix.engine.race import LONGEST, Race
@@ -81,3 +82,15 @@ def test_what_would_take_too_long_is_not_raced_in_one_go():
     (request,) = next(race(runners, model, replace(RULE, max_passes=200)))
     assert isinstance(request, Race)
     assert request.seconds(300) <= LONGEST
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_start_without_a_mixture_says_why(compiled):
+    rng = np.random.default_rng(3)
+    evaluator, model, runners = prepared(rng.normal(size=(60, 2)), "VVV", 2, 0)
+    model = replace(model, n_rows=model.n_rows if compiled else 0, regularization=Unregularized())
+    flat = replace(runners[0].start, scatters=np.zeros((2, 2, 2)))
+    (field,) = Driver(evaluator).run([race([Runner("flat", flat), *runners], model, RULE)])
+    assert field[0].outcome is None
+    assert field[0].lost is Reason.COLLAPSED
+    assert all(runner.outcome is not None and runner.lost is None for runner in field[1:])

@@ -93,6 +93,18 @@ def test_more_components_than_distinct_rows_is_a_labelled_row():
     assert math.isnan(next(row.bic for row in table if row.n_components == distinct + 1))
 
 
+@pytest.mark.filterwarnings("ignore::gaussmix.errors.GaussmixWarning")
+@pytest.mark.parametrize("seed", range(4))
+def test_without_regularization_collinear_columns_leave_labelled_rows(seed):
+    x = np.random.default_rng(seed).normal(size=(30, 2)) + 5.0 * (np.arange(30) % 2)[:, None]
+    table = gm.select(np.column_stack([x, x[:, 0]]), [1, 2], "all", regularization=None, prune=False).table
+    reasons = {(row.structure, row.n_components): row.reason for row in table}
+    assert reasons["VII", 2] == "converged"
+    # Whether the factor of a singular matrix fails at once is for rounding to say.
+    assert {reasons[name, 2] for name in ("VVV", "EEE")} <= {"infeasible", "collapsed", "precision"}
+    assert "interrupted" not in reasons.values()
+
+
 def test_a_degenerate_candidate_never_wins_over_a_sane_one():
     velocities = np.loadtxt(DATA / "galaxies.csv", skiprows=1)
     selection = gm.select(velocities, range(1, 8), "V", prune=False)

@@ -367,7 +367,7 @@ def _sized(model: Model, summary: Summary) -> Model:
 def _record(runner: Runner, on_sample: bool) -> StartRecord:
     outcome = runner.outcome
     if outcome is None:
-        return StartRecord(runner.kind, float("-inf"), 0, Reason.INTERRUPTED.value, on_sample)
+        return StartRecord(runner.kind, float("-inf"), 0, (runner.lost or Reason.INTERRUPTED).value, on_sample)
     return StartRecord(runner.kind, outcome.objective, outcome.passes, outcome.reason.value, on_sample)
 
 

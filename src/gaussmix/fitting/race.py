@@ -40,6 +40,8 @@ class Runner:
         How it ended; None while it has not run.
     finished : bool
         Whether that was on all rows and by the rule that the user asked for.
+    lost : Reason or None
+        Why it has no outcome although it has run.
     """
 
     kind: str
@@ -47,6 +49,13 @@ class Runner:
     favourite: bool = False
     outcome: Outcome | None = None
     finished: bool = False
+    lost: Reason | None = None
+
+    def after(self, end: Outcome | Reason | None, *, finished: bool = False) -> Runner:
+        """Return the runner as it ended."""
+        if end is None or isinstance(end, Reason):
+            return replace(self, lost=end)
+        return replace(self, outcome=end, finished=finished)
 
 
 def race(
@@ -73,9 +82,17 @@ def race(
         request = _one_request(runners, model, heat, rule, surviving)
         if request is not None:
             return (yield from _compiled_race(request, runners, model, heat, rule, reseed))
-    first = yield from together([algorithm.explore(runner.start, model, heat, reseed) for runner in runners])
-    field = [replace(r, outcome=outcome, finished=final) for r, outcome in zip(runners, first, strict=True)]
+    first = yield from together([_to_its_end(algorithm.explore(r.start, model, heat, reseed)) for r in runners])
+    field = [runner.after(end, finished=final) for runner, end in zip(runners, first, strict=True)]
     return (yield from _second_heat(field, model, heat, rule, reseed, algorithm, surviving))
+
+
+def _to_its_end(method: Method[Outcome]) -> Method[Outcome | Reason]:
+    """Return a start's outcome, or why it has none."""
+    try:
+        return (yield from method)
+    except Stop as stop:
+        return stop.reason
 
 
 def _second_heat(
@@ -154,15 +171,15 @@ def _compiled_race(
         return list(runners)
     survived = [False] * len(runners) if raced.survived is None else raced.survived
     field: list[Runner] = []
-    rest: dict[int, Method[Outcome]] = {}
+    rest: dict[int, Method[Outcome | Reason]] = {}
     for i, (runner, climbed) in enumerate(zip(runners, raced.climbed, strict=True)):
         mine = rule if survived[i] else heat
         outcome = concluded(climbed, mine)
         field.append(Runner(runner.kind, runner.start, runner.favourite, outcome))
         if outcome is None:
-            rest[i] = em(runner.start, model, mine, reseed, accelerated=True, climbed=climbed)
-    for i, outcome in zip(rest, (yield from together(list(rest.values()))), strict=True):
-        field[i] = replace(runners[i], outcome=outcome)
+            rest[i] = _to_its_end(em(runner.start, model, mine, reseed, accelerated=True, climbed=climbed))
+    for i, end in zip(rest, (yield from together(list(rest.values()))), strict=True):
+        field[i] = runners[i].after(end)
     if raced.survived is None:
         return (yield from _second_heat(field, model, heat, rule, reseed, EM, request.surviving))
     return [r if survived[i] or not _unfinished(r.outcome) else _outrun(r) for i, r in enumerate(field)]

@@ -139,11 +139,14 @@ def _coincidences(mixture: Mixture, structure: Structure, mass: Array, kish_rows
     few = np.flatnonzero((kish_rows > least) & (kish_rows <= _FEW * least))
     if own == 0 or len(mass) == 1 or not len(few):
         return ratios
-    dense = np.broadcast_to(mixture.spread.dense(), (len(mass), d, d))
-    pooled = np.asarray(np.linalg.cholesky(np.tensordot(mixture.weights, dense, 1)))
-    whitened = np.linalg.solve(pooled, np.swapaxes(np.linalg.solve(pooled, dense[few]), 1, 2))
-    narrowest = 1.0 / np.maximum(np.linalg.eigvalsh(whitened)[:, 0], 1e-300)
-    for k, ratio in zip(few, narrowest, strict=True):
+    shape = len(mass), d, d
+    pooled = np.tensordot(mixture.weights, np.broadcast_to(mixture.spread.dense(), shape), 1)
+    whiteners = np.broadcast_to(mixture.spread.whiteners(), shape)[few]
+    seen = whiteners @ pooled @ np.swapaxes(whiteners, 1, 2)
+    # No eigenvalue is above the sum of all.
+    doubtful = np.trace(seen, axis1=1, axis2=2) > OUT_OF_LINE
+    for k, matrix in zip(few[doubtful], seen[doubtful], strict=True):
+        ratio = float(np.linalg.eigvalsh(matrix)[-1])
         if ratio > OUT_OF_LINE:
             spare = float(kish_rows[k]) - own
             # Where more are expected than there are, that is no feat at all.

@@ -144,7 +144,7 @@ def run(chosen: list[Problem], rivals: list[str], settings: argparse.Namespace, 
     """Measure what the file lacks, and what is wanted again; write the file after every problem."""
     output: Path = settings.output
     found: dict[str, Any] = json.loads(output.read_text()) if output.exists() else {"problems": {}}
-    found = {"machine": machine.facts(settings.threads), "budget": settings.budget, "problems": found["problems"]}
+    found = {"machine": machine.facts(settings.threads), "problems": found["problems"]}
     for problem in chosen:
         known: dict[str, Any] = found["problems"].setdefault(problem.name, {})
         for rival in rivals:

@@ -21,6 +21,10 @@ from benchmarks.simulation import Parameters  # noqa: E402
 RESULTS = ROOT / "benchmarks" / "results" / "grid.json"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 
+MACHINE = dict.fromkeys(("date", "processor", "cores", "threads", "system", "python", "numpy"), "?") | {
+    "memory_gb": 1.0
+}
+
 pytestmark = pytest.mark.filterwarnings("ignore::gaussmix.errors.GaussmixWarning")
 
 
@@ -102,9 +106,7 @@ def test_the_best_unmarked_restart_is_what_counts():
 def test_losses_stand_out_and_broken_off_restarts_are_told():
     name = problems.PROBLEMS[0].name
     found = {
-        "machine": dict.fromkeys(("date", "processor", "cores", "threads", "system", "python", "numpy"), "?")
-        | {"memory_gb": 1.0},
-        "budget": 20.0,
+        "machine": MACHINE,
         "problems": {name: rows(-100.0, [(-99.0, False)])},
     }
     text = grid_tables.tables(found)
@@ -113,6 +115,17 @@ def test_losses_stand_out_and_broken_off_restarts_are_told():
     assert "lower 1; it takes 30 times as long" in text
     found["problems"] = {name: rows(-100.0, [(-100.0001, False)] * 10)}
     assert "| level |" in grid_tables.tables(found)
+
+
+def test_a_problem_that_not_all_have_been_given_is_left_out():
+    first, second = (problem.name for problem in problems.PROBLEMS[:2])
+    measured = rows(-100.0, [(-100.0, False)])
+    found = {"machine": MACHINE, "problems": {first: measured}}
+    alone = grid_tables.tables(found)
+    found["problems"][second] = {"gaussmix": measured["gaussmix"]}
+    assert grid_tables.tables(found) == alone
+    found["problems"][second] = measured
+    assert grid_tables.tables(found) != alone
 
 
 def test_the_document_is_what_the_measurements_render_to(tmp_path):

@@ -53,14 +53,12 @@ class Family(Structure):
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Parameters of the volumes, the shapes and the orientations."""
-        return sum(
-            {"I": 0, "E": 1, "V": n_components}[letter] * size
-            for letter, size in zip(self._letters, _sizes(n_features), strict=True)
-        )
+        own = self.n_own_parameters(n_features)
+        return n_components * own + self._parameters_of("E", n_features)
 
     def n_own_parameters(self, n_features: int) -> int:
         """Parameters of what is Variable."""
-        return sum(size for letter, size in zip(self._letters, _sizes(n_features), strict=True) if letter == "V")
+        return self._parameters_of("V", n_features)
 
     def estimate(self, scatter: Scatter, previous: Covariances | None) -> Covariances:
         """Return the maximum likelihood member of the family for `scatter`."""
@@ -87,10 +85,10 @@ class Family(Structure):
     def _letters(self) -> tuple[str, str, str]:
         return self.volume, self.shape, self.orientation
 
-
-def _sizes(n_features: int) -> tuple[int, int, int]:
-    """Free parameters of one volume, one shape and one orientation in D dimensions."""
-    return 1, n_features - 1, n_features * (n_features - 1) // 2
+    def _parameters_of(self, letter: str, n_features: int) -> int:
+        """Free parameters of one volume, shape or orientation in D dimensions, of those with this letter."""
+        volume, shape, orientation = self.volume == letter, self.shape == letter, self.orientation == letter
+        return volume + shape * (n_features - 1) + orientation * (n_features * (n_features - 1) // 2)
 
 
 NAMES = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")

@@ -64,6 +64,11 @@ class Seeds:
     def _distinct(self) -> Array:
         return np.unique(self._summary.sample, axis=0)
 
+    @cached_property
+    def _seen(self) -> int:
+        """Number of distinct rows among the first few."""
+        return len(np.unique(self._summary.sample[:_LOOK], axis=0))
+
     def _in_units(self, rows: Array) -> Array:
         pilot = self._summary.pilot(True)
         return (rows - self._summary.means) / (pilot.spreads * pilot.coordinates.scale)
@@ -75,8 +80,7 @@ class Seeds:
 
     def has_distinct(self, count: int) -> bool:
         """Whether there are so many distinct rows; a look at the first ones nearly always tells."""
-        first = self._summary.sample[: max(_LOOK, 2 * count)]
-        return len(np.unique(first, axis=0)) >= count or self.n_distinct >= count
+        return self._seen >= count or self.n_distinct >= count
 
     def starts(self, n_components: int, kind: str, n_starts: int | None) -> Iterator[Start]:
         """Yield starts of one kind, or of the automatic choice; fewer where the rows allow no more.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Self, final
@@ -116,6 +117,25 @@ class Terms:
     tol: float
     bar: float
 
+    @property
+    def letters(self) -> tuple[int, int, int]:
+        """Codes of the family's letters."""
+        family = self.family
+        return _CODES[family.volume], _CODES[family.shape], _CODES[family.orientation]
+
+    @property
+    def estimate(self) -> Any:
+        """The compiled M-step."""
+        from gaussmix.engine.kernels.small_families import estimate
+
+        return estimate(*self.letters[1:])
+
+    def pseudo_observations(self, n_features: int) -> tuple[float, Array]:
+        """Strength and reference (D,) of the pseudo-observations; none have a strength of 0."""
+        if isinstance(self.regularization, PseudoObservations):
+            return self.regularization.strength, self.regularization.variances.copy()
+        return 0.0, np.zeros(n_features)
+
 
 @final
 @dataclass(frozen=True, eq=False, slots=True)
@@ -156,7 +176,7 @@ class Climb:
         """Make the passes."""
         from gaussmix.engine.kernels.small import climb
 
-        room = Room.empty((), *self.shape, self.passes)
+        room = Room.within(np.empty(Room.size(1, *self.shape, self.passes)), (), *self.shape, self.passes)
         room.begin(self.start)
         ended = climb(*rows.arguments(self.terms), isinstance(self.start, Groups), *room)
         return room.read(self.terms.family, rows.coordinates, *ended)
@@ -211,17 +231,26 @@ class Room(NamedTuple):
     objectives: Array
 
     @classmethod
-    def empty(cls, stacked: tuple[int, ...], n_components: int, n_features: int, passes: int) -> Self:
-        """Return room for as many climbs as `stacked` says, nothing in it yet."""
+    def within(cls, numbers: Array, stacked: tuple[int, ...], n_components: int, n_features: int, passes: int) -> Self:
+        """Return room for as many climbs as `stacked` says, made of one array; nothing in it yet."""
         k, d = n_components, n_features
-        shapes = (*stacked, k), (*stacked, k, d), (*stacked, k, d, d)
-        totals = (*stacked, k, 1 + d + d * (d + 1) // 2)
-        return cls(
-            (np.empty(shapes[0]), np.empty(shapes[1]), np.empty(shapes[2])),
-            (np.empty(shapes[0]), np.empty(shapes[1]), np.empty(shapes[2])),
-            (np.empty(totals), np.empty(shapes[0]), np.empty((*stacked, 3))),
-            np.empty((*stacked, passes)),
-        )
+        means, factors, totals = (*stacked, k, d), (*stacked, k, d, d), (*stacked, k, 1 + d + d * (d + 1) // 2)
+        weights, scalars = (*stacked, k), (*stacked, 3)
+        shapes = weights, means, factors, weights, means, factors, totals, weights, scalars, (*stacked, passes)
+        arrays: list[Array] = []
+        place = 0
+        for shape in shapes:
+            end = place + math.prod(shape)
+            arrays.append(numbers[place:end].reshape(shape))
+            place = end
+        one, two, three, four, five, six, *sums, objectives = arrays
+        return cls((one, two, three), (four, five, six), (sums[0], sums[1], sums[2]), objectives)
+
+    @staticmethod
+    def size(n_climbs: int, n_components: int, n_features: int, passes: int) -> int:
+        """Return how many numbers the room of so many climbs takes."""
+        k, d = n_components, n_features
+        return n_climbs * (2 * k * (1 + d + d * d) + k * (2 + d + d * (d + 1) // 2) + 3 + passes)
 
     def of(self, number: int) -> Room:
         """Return the room of one of several climbs."""
@@ -293,18 +322,12 @@ class SmallRows:
     def arguments(self, terms: Terms) -> tuple[Any, ...]:
         """Return the first arguments of compiled passes: E-step, M-step, problem and rule."""
         from gaussmix.engine.kernels.small_expectation import expectation
-        from gaussmix.engine.kernels.small_families import estimate
 
-        family = terms.family
-        letters = _CODES[family.volume], _CODES[family.shape], _CODES[family.orientation]
-        strength, reference = _pseudo_observations(terms.regularization, len(self.spreads))
-        least_mass = max(strength, LEAST_MASS * self.total)
-        penalty = strength, reference, self.coordinates.log_jacobian, least_mass
-        problem = self.rows, self.weights, self.spreads, letters, *penalty
-        return expectation, estimate(*letters[1:]), problem, (terms.accelerated, terms.tol, terms.bar)
+        strength, reference = terms.pseudo_observations(len(self.spreads))
+        penalty = strength, reference, self.coordinates.log_jacobian, self.least_mass(strength)
+        problem = self.rows, self.weights, self.spreads, terms.letters, *penalty
+        return expectation, terms.estimate, problem, (terms.accelerated, terms.tol, terms.bar)
 
-
-def _pseudo_observations(regularization: Regularization, n_features: int) -> tuple[float, Array]:
-    if isinstance(regularization, PseudoObservations):
-        return regularization.strength, regularization.variances.copy()
-    return 0.0, np.zeros(n_features)
+    def least_mass(self, strength: float) -> float:
+        """Return the mass of which a component has died, with pseudo-observations of this strength."""
+        return max(strength, LEAST_MASS * self.total)

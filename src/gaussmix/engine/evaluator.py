@@ -20,7 +20,7 @@ from gaussmix.engine.fold import MOST_SEGMENT, Fold
 from gaussmix.engine.kernels.choose import choose
 from gaussmix.engine.merging import GroupEntropies, GroupEntropyFold
 from gaussmix.engine.plan import Form, Plan, make_plan
-from gaussmix.engine.race import Race, Raced
+from gaussmix.engine.race import Race, Raced, compiled_call, shared_out
 from gaussmix.engine.sampling import nested_levels
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
 from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
@@ -180,12 +180,17 @@ class Evaluator:
         """Make compiled passes, side by side where there are many."""
         for each in {request.terms.per_feature for request in requests} - self._rows.keys():
             self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each])
-        # The longest first: a thread must not be left with one of those alone.
-        n_rows = self.summary.rows_read
-        order = sorted(range(len(requests)), key=lambda i: -requests[i].seconds(n_rows))
-        found = self.executor.near.each(lambda i: requests[i].run(self._rows[requests[i].terms.per_feature]), order)
-        answers = dict(zip(order, found, strict=True))
-        return [answers[i] for i in range(len(requests))]
+        shares = shared_out(requests, self.summary.rows_read)
+        calls = [
+            compiled_call([requests[i] for i in some], self._rows[requests[some[0]].terms.per_feature])
+            for some in shares
+        ]
+        self.executor.near.each(lambda call: call.run(), calls)
+        answers: list[Any] = [None] * len(requests)
+        for some, call in zip(shares, calls, strict=True):
+            for i, answer in zip(some, call.answers(), strict=True):
+                answers[i] = answer
+        return answers
 
     def _read(self, requests: Sequence[Any]) -> list[Any]:
         if not requests:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import final
+from itertools import islice
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gaussmix.engine.climb import Climbed, Parameters, Room, SmallRows, Terms, pass_seconds
+from gaussmix._linalg import Array
+from gaussmix.engine.climb import Climb, Climbed, Parameters, Room, SmallRows, Terms, pass_seconds
 
 Flags = NDArray[np.bool_]
+
+_CALLS = 8  # that many requests are answered by, at least
 
 LONGEST = 0.5
 """Seconds: a race that may last longer would keep somebody waiting who interrupts it."""
@@ -52,6 +58,33 @@ class Race:
         """Whether it is about the row sample."""
         return self.terms.sampled
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """What compiled code is told of it in whole numbers."""
+        n_starts, n_components, _ = self.mixtures[1].shape
+        terms = self.terms
+        heats = self.passes, self.heat_passes, self.surviving
+        return n_starts, n_components, *heats, *terms.letters, int(terms.accelerated)
+
+    def numbers(self, rows: SmallRows) -> tuple[float, ...]:
+        """What compiled code is told of it in others."""
+        strength, reference = self.terms.pseudo_observations(len(rows.spreads))
+        return self.terms.tol, self.terms.bar, strength, rows.least_mass(strength), *reference.tolist()
+
+    @property
+    def room(self) -> int:
+        """How many numbers it takes."""
+        n_starts, n_components, n_features = self.mixtures[1].shape
+        return Room.size(n_starts, n_components, n_features, self.passes)
+
+    def placed(self, numbers: Array) -> Room:
+        """Return so many numbers as room, with the starts in it."""
+        n_starts, n_components, n_features = self.mixtures[1].shape
+        room = Room.within(numbers, (n_starts,), n_components, n_features, self.passes)
+        for mine, given in zip(room.mixture, self.mixtures, strict=True):
+            mine[:] = given
+        return room
+
     def seconds(self, n_rows: int) -> float:
         """About how long it takes at most."""
         n_starts, n_components, n_features = self.mixtures[1].shape
@@ -61,24 +94,9 @@ class Race:
 
     def run(self, rows: SmallRows) -> Raced:
         """Run it."""
-        from gaussmix.engine.kernels.small import climb
-        from gaussmix.engine.kernels.small_race import race
-
-        n_starts, n_components, n_features = self.mixtures[1].shape
-        room = Room.empty((n_starts,), n_components, n_features, self.passes)
-        for mine, given in zip(room.mixture, self.mixtures, strict=True):
-            mine[:] = given
-        made, endings = np.empty((2, n_starts), dtype=np.int64)
-        remaining, survived = np.empty(n_starts), np.zeros(n_starts, dtype=np.bool_)
-        over = race(
-            *(climb, *rows.arguments(self.terms), self.groups, self.favourites, self.heat_passes, self.surviving),
-            *(*room, made, endings, remaining, survived),
-        )
-        climbed = [
-            room.of(s).read(self.terms.family, rows.coordinates, *ended)
-            for s, ended in enumerate(zip(made.tolist(), endings.tolist(), remaining.tolist(), strict=True))
-        ]
-        return Raced(climbed, survived.tolist() if over else None)
+        alone = Races([self], rows)
+        alone.run()
+        return next(alone.answers())
 
 
 @final
@@ -96,3 +114,97 @@ class Raced:
 
     climbed: list[Climbed]
     survived: list[bool] | None
+
+
+@final
+class Races:
+    """Several races whose M-steps are one unit, to be run in one compiled call.
+
+    Parameters
+    ----------
+    races : sequence of Race
+        At least one.
+    rows : SmallRows
+        In the coordinates of them all.
+    """
+
+    def __init__(self, races: Sequence[Race], rows: SmallRows) -> None:
+        self._races, self._rows = races, rows
+        ends: list[int] = np.cumsum([each.room for each in races]).tolist()
+        self._whole = np.empty(ends[-1])
+        self._rooms = [
+            each.placed(self._whole[place:end]) for each, place, end in zip(races, [0, *ends[:-1]], ends, strict=True)
+        ]
+        n_starts = sum(len(each.groups) for each in races)
+        self._made, self._endings = np.empty((2, n_starts), dtype=np.int64)
+        self._remaining, self._survived = np.empty(n_starts), np.zeros(n_starts, dtype=np.bool_)
+        self._over = np.empty(len(races), dtype=np.bool_)
+
+    def run(self) -> None:
+        """Run them all; other threads go on meanwhile."""
+        from gaussmix.engine.kernels.small import climb
+        from gaussmix.engine.kernels.small_expectation import expectation
+        from gaussmix.engine.kernels.small_race import run
+
+        races, rows = self._races, self._rows
+        run(
+            *(climb, expectation, races[0].terms.estimate),
+            *(rows.rows, rows.weights, rows.spreads, rows.coordinates.log_jacobian),
+            *(np.array([each.sizes for each in races]), np.array([each.numbers(rows) for each in races])),
+            *(np.concatenate([each.groups for each in races]), np.concatenate([each.favourites for each in races])),
+            *(self._whole, self._made, self._endings, self._remaining, self._survived, self._over),
+        )
+
+    def answers(self) -> Iterator[Raced]:
+        """Yield how they ended."""
+        ends = zip(self._made.tolist(), self._endings.tolist(), self._remaining.tolist(), strict=True)
+        survived = iter(self._survived.tolist())
+        for each, room, over in zip(self._races, self._rooms, self._over.tolist(), strict=True):
+            n, family = len(each.groups), each.terms.family
+            climbed = [room.of(s).read(family, self._rows.coordinates, *end) for s, end in enumerate(islice(ends, n))]
+            went_on = list(islice(survived, n))
+            yield Raced(climbed, went_on if over else None)
+
+
+@final
+class Alone:
+    """One climb, to be made in a compiled call of its own."""
+
+    def __init__(self, climb: Climb, rows: SmallRows) -> None:
+        self._climb, self._rows = climb, rows
+        self._climbed: Climbed | None = None
+
+    def run(self) -> None:
+        """Make it."""
+        self._climbed = self._climb.run(self._rows)
+
+    def answers(self) -> Iterator[Climbed | None]:
+        """Yield how it ended."""
+        yield self._climbed
+
+
+def compiled_call(requests: Sequence[Climb | Race], rows: SmallRows) -> Races | Alone:
+    """Return the call that answers what `shared_out` has put together."""
+    if isinstance(requests[0], Climb):
+        return Alone(requests[0], rows)
+    return Races([each for each in requests if isinstance(each, Race)], rows)
+
+
+def shared_out(requests: Sequence[Climb | Race], n_rows: int) -> list[list[int]]:
+    """Return, by their positions, which requests are to be answered by one call each, the longest call first.
+
+    Races that share an M-step go together, for every call costs as much as some races do; but not so many that a thread
+    would be left with a long call alone, or that somebody who interrupts would have to wait.
+    """
+    seconds = [each.seconds(n_rows) for each in requests]
+    longest = min(LONGEST, sum(seconds) / _CALLS)
+    kinds: dict[Any, list[int]] = {}
+    for i, each in enumerate(requests):
+        terms = each.terms
+        kinds.setdefault((terms.per_feature, terms.estimate) if isinstance(each, Race) else i, []).append(i)
+    calls: list[list[int]] = []
+    for some in kinds.values():
+        some.sort(key=lambda i: -seconds[i])
+        n_calls = min(len(some), math.ceil(sum(seconds[i] for i in some) / longest))
+        calls += [some[first::n_calls] for first in range(n_calls)]
+    return sorted(calls, key=lambda some: -sum(seconds[i] for i in some))

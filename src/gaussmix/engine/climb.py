@@ -130,12 +130,6 @@ class Terms:
 
         return estimate(*self.letters[1:])
 
-    def pseudo_observations(self, n_features: int) -> tuple[float, Array]:
-        """Strength and reference (D,) of the pseudo-observations; none have a strength of 0."""
-        if isinstance(self.regularization, PseudoObservations):
-            return self.regularization.strength, self.regularization.variances.copy()
-        return 0.0, np.zeros(n_features)
-
 
 @final
 @dataclass(frozen=True, eq=False, slots=True)
@@ -323,7 +317,7 @@ class SmallRows:
         """Return the first arguments of compiled passes: E-step, M-step, problem and rule."""
         from gaussmix.engine.kernels.small_expectation import expectation
 
-        strength, reference = terms.pseudo_observations(len(self.spreads))
+        strength, reference = pseudo_observations(terms.regularization, len(self.spreads))
         penalty = strength, reference, self.coordinates.log_jacobian, self.least_mass(strength)
         problem = self.rows, self.weights, self.spreads, terms.letters, *penalty
         return expectation, terms.estimate, problem, (terms.accelerated, terms.tol, terms.bar)
@@ -331,3 +325,10 @@ class SmallRows:
     def least_mass(self, strength: float) -> float:
         """Return the mass of which a component has died, with pseudo-observations of this strength."""
         return max(strength, LEAST_MASS * self.total)
+
+
+def pseudo_observations(regularization: Regularization, n_features: int) -> tuple[float, Array]:
+    """Return strength and reference (D,) of pseudo-observations; a strength of 0 where there are none."""
+    if isinstance(regularization, PseudoObservations):
+        return regularization.strength, regularization.variances.copy()
+    return 0.0, np.ones(n_features)

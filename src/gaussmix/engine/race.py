@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussmix._linalg import Array
-from gaussmix.engine.climb import Climb, Climbed, Parameters, Room, SmallRows, Terms, pass_seconds
+from gaussmix.engine.climb import Climb, Climbed, Parameters, Room, SmallRows, Terms, pass_seconds, pseudo_observations
 
 Flags = NDArray[np.bool_]
 
@@ -68,7 +68,7 @@ class Race:
 
     def numbers(self, rows: SmallRows) -> tuple[float, ...]:
         """What compiled code is told of it in others."""
-        strength, reference = self.terms.pseudo_observations(len(rows.spreads))
+        strength, reference = pseudo_observations(self.terms.regularization, len(rows.spreads))
         return self.terms.tol, self.terms.bar, strength, rows.least_mass(strength), *reference.tolist()
 
     @property

@@ -29,7 +29,8 @@ LARGEST_SHARE = 0.01
 """Of a component's scatter in some direction, that the regularization may supply."""
 OUT_OF_LINE = 300.0
 """Times that the pooled variance in some direction is the component's: there it is a seventeenth as wide as usual."""
-_FEW = 5  # rows per parameter, above which no covariance is a coincidence
+FEW = 5
+"""Rows per parameter, above which no covariance is a coincidence."""
 _COINCIDENCES = 0.01  # of its kind that may be expected where a component is believed
 
 
@@ -136,7 +137,7 @@ def _coincidences(mixture: Mixture, structure: Structure, mass: Array, kish_rows
     """Ratios (K,) of the pooled variance to the least of every component that chance may have made; 0 for others."""
     ratios, d = np.zeros(len(mass)), mixture.n_features
     own = structure.n_own_parameters(d)
-    few = np.flatnonzero((kish_rows > least) & (kish_rows <= _FEW * least))
+    few = np.flatnonzero((kish_rows > least) & (kish_rows <= FEW * least))
     if own == 0 or len(mass) == 1 or not len(few):
         return ratios
     shape = len(mass), d, d

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import final
 from weakref import WeakKeyDictionary
 
-from gaussmix.fitting.degeneracy import LARGEST_SHARE, find_degenerate
+import numpy as np
+
+from gaussmix._linalg import Array
+from gaussmix.engine.climb import Position, pseudo_observations
+from gaussmix.fitting.degeneracy import FEW, LARGEST_SHARE, OUT_OF_LINE, find_degenerate
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Outcome
 
@@ -28,12 +32,15 @@ class Judge:
         # One that shares its whole covariance with the others cannot buy any.
         self._alone = model.structure.n_own_parameters(model.pilot.coordinates.n_features) > 0
         self._known: WeakKeyDictionary[Outcome, bool] = WeakKeyDictionary()
+        self._limits = _limits(model) if model.small else None
 
     def spurious(self, outcome: Outcome) -> bool:
         """Whether it may be a spurious optimum."""
         if self._lenient:
             return False
         known = self._known.get(outcome)
+        if known is None and self._limits is not None and _is_sane(outcome, self._limits):
+            known = self._known[outcome] = False
         if known is None:
             model, mixture, statistics = self._model, outcome.mixture, outcome.statistics
             found = find_degenerate(
@@ -43,3 +50,29 @@ class Judge:
             known = any(self._alone or each.share > LARGEST_SHARE for each in found)
             self._known[outcome] = known
         return known
+
+
+Limits = tuple[Array, Array, float, float, int, float, float]
+"""What `kernels.small_judge.sane` measures by."""
+
+
+def _limits(model: Model) -> Limits:
+    """Return what compiled code needs to know to find an outcome sane."""
+    n_features = model.pilot.coordinates.n_features
+    steps = np.zeros(n_features) if model.pilot.steps is None else model.pilot.steps
+    strength, reference = pseudo_observations(model.regularization, n_features)
+    own = model.structure.n_own_parameters(n_features)
+    least = max(2, own)
+    few = float(FEW * least) if own else 0.0
+    return np.square(steps) / 12.0, reference, strength, LARGEST_SHARE, least, few, OUT_OF_LINE
+
+
+def _is_sane(outcome: Outcome, limits: Limits) -> bool:
+    """Whether compiled code can tell that no component is degenerate."""
+    found = outcome.found
+    if not isinstance(found, Position) or found.sums is None:
+        return False
+    from gaussmix.engine.kernels.small_judge import sane
+
+    (weights, _, factors), (totals, kish, _) = found.parameters, found.sums
+    return bool(sane(weights, factors, totals, kish, *limits))

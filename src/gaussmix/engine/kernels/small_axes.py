@@ -12,7 +12,8 @@ from gaussmix.engine.kernels.compiling import inner
 from gaussmix.engine.kernels.small_matrices import fill_identity, rotate, rotate_columns, turn
 
 _SWEEPS = 12
-_STILL = 1e-10  # radians
+
+_STILL = 1e-8  # radians
 _SURE = 1e-4  # radians: so near an optimum the criterion is too flat to tell, and Newton's steps need no check
 _LARGEST_TURN = 0.4
 _NEWTON_STEPS = 3
@@ -23,44 +24,62 @@ EQUAL, VARIABLE = 1, 2
 
 
 @inner
-def turn_axes(volume: int, mass: Array, scatters: Array, axes: Array) -> None:
-    """Turn `axes`, and the scatters into them, plane by plane until no turn raises the likelihood.
+def turn_axes(volume: int, mass: Array, scatters: Array, axes: Array, sweeps: int) -> None:
+    """Turn `axes`, and the scatters into them, plane by plane until no turn raises the likelihood; for a few sweeps.
 
-    The criteria are those of `covariance.orientation`.
+    None of them lowers it.
     """
     n_components, n_features = scatters.shape[:2]
     work = np.empty((n_features, n_features))
-    weights = np.empty(n_components)
+    weights = mass.copy()
     for k in range(n_components):
         turn(axes, scatters[k], work)
-    for _ in range(_SWEEPS):
+    for _ in range(sweeps):
         largest = 0.0
+        if volume == EQUAL:
+            _fill_sizes(scatters, weights)
         for i in range(n_features - 1):
             for j in range(i + 1, n_features):
-                _plane_weights(volume, scatters, mass, i, j, weights)
                 angle = _best_angle(volume, scatters, weights, i, j)
                 largest = max(largest, abs(angle))
                 if angle != 0.0:
-                    cosine, sine = np.cos(angle), np.sin(angle)
-                    for k in range(n_components):
-                        rotate(scatters[k], i, j, cosine, sine)
-                    rotate_columns(axes, i, j, cosine, sine)
+                    _turn_plane(volume, scatters, weights, i, j, angle)
+                    rotate_columns(axes, i, j, np.cos(angle), np.sin(angle))
         if largest < _STILL:
             break
 
 
 @inner
-def _plane_weights(volume: int, turned: Array, mass: Array, i: int, j: int, weights: Array) -> None:
-    """What each component's two variances in a plane count for: its mass (VVE), or the rest of its volume (EVE)."""
+def _fill_sizes(turned: Array, sizes: Array) -> None:
+    """What EVE makes as small as it can: of each component, the geometric mean of its variances along the axes."""
     n_features = turned.shape[1]
     for k in range(turned.shape[0]):
-        weights[k] = mass[k]
+        logs = 0.0
+        for m in range(n_features):
+            logs += np.log(turned[k, m, m])
+        sizes[k] = np.exp(logs / n_features)
+
+
+@inner
+def _turn_plane(volume: int, turned: Array, weights: Array, i: int, j: int, angle: float) -> None:
+    """Turn all scatters in one plane, and keep the sizes up."""
+    n_features = turned.shape[1]
+    cosine, sine = np.cos(angle), np.sin(angle)
+    for k in range(turned.shape[0]):
+        before = turned[k, i, i] * turned[k, j, j]
+        rotate(turned[k], i, j, cosine, sine)
         if volume == EQUAL:
-            logs = 0.0
-            for m in range(n_features):
-                if m != i and m != j:
-                    logs += np.log(turned[k, m, m])
-            weights[k] = np.exp(logs / n_features)
+            weights[k] *= np.exp(np.log(turned[k, i, i] * turned[k, j, j] / before) / n_features)
+
+
+@inner
+def _slopes(volume: int, turned: Array, weights: Array, i: int, j: int) -> tuple[float, float]:
+    """First and second derivative, by the angle of a turn in one plane, of the criterion to minimise: where it is."""
+    slope, curvature = 0.0, 0.0
+    for k in range(turned.shape[0]):
+        one, two = _log_slopes(turned[k, i, i], turned[k, i, j], turned[k, j, j])
+        slope, curvature = _added(volume, slope, curvature, weights[k], one, two, turned.shape[1])
+    return slope, curvature
 
 
 @inner
@@ -74,26 +93,49 @@ def _plane(volume: int, turned: Array, weights: Array, i: int, j: int, angle: fl
         first = cosine * cosine * a + 2.0 * cosine * sine * b + sine * sine * d
         second = sine * sine * a - 2.0 * cosine * sine * b + cosine * cosine * d
         cross = (cosine * cosine - sine * sine) * b + cosine * sine * (d - a)
-        difference = 1.0 / first - 1.0 / second
-        one = 2.0 * cross * difference
-        two = 2.0 * (second - first) * difference
-        two -= 4.0 * cross * cross * (1.0 / (first * first) + 1.0 / (second * second))
-        logs = np.log(first * second)
-        if volume == VARIABLE:
-            value += weights[k] * logs
-            slope += weights[k] * one
-            curvature += weights[k] * two
+        one, two = _log_slopes(first, cross, second)
+        logs = np.log(first * second / (a * d))
+        weight = weights[k]
+        if volume == EQUAL:
+            weight *= np.exp(logs / n_features)
+            value += weight
         else:
-            size = weights[k] * np.exp(logs / n_features)
-            value += size
-            slope += size * one / n_features
-            curvature += size * (two + one * one / n_features) / n_features
+            value += weight * logs
+        slope, curvature = _added(volume, slope, curvature, weight, one, two, n_features)
     return value, slope, curvature
+
+
+@inner
+def _log_slopes(first: float, cross: float, second: float) -> tuple[float, float]:
+    """Derivatives by the angle of the log of the product of two variances, with this covariance of theirs."""
+    one, other = 1.0 / first, 1.0 / second
+    difference = one - other
+    curvature = 2.0 * (second - first) * difference - 4.0 * cross * cross * (one * one + other * other)
+    return 2.0 * cross * difference, curvature
+
+
+@inner
+def _added(
+    volume: int, slope: float, curvature: float, weight: float, one: float, two: float, n_features: int
+) -> tuple[float, float]:
+    """Add a component's share to the derivatives of the criterion: of its log-variances (VVE) or its size (EVE)."""
+    if volume == VARIABLE:
+        return slope + weight * one, curvature + weight * two
+    return slope + weight * one / n_features, curvature + weight * (two + one * one / n_features) / n_features
 
 
 @inner
 def _best_angle(volume: int, turned: Array, weights: Array, i: int, j: int) -> float:
     """Return the turn in one plane by safeguarded Newton steps from no turn at all; 0 where none helps."""
+    slope, curvature = _slopes(volume, turned, weights, i, j)
+    if curvature > 0.0 and abs(slope) < _SURE * curvature:
+        # What is left is of second order, and the next sweep takes it.
+        return -slope / curvature
+    return _searched(volume, turned, weights, i, j)
+
+
+@inner
+def _searched(volume: int, turned: Array, weights: Array, i: int, j: int) -> float:
     angle = 0.0
     value, slope, curvature = _plane(volume, turned, weights, i, j, 0.0)
     for _ in range(_NEWTON_STEPS):
@@ -102,11 +144,7 @@ def _best_angle(volume: int, turned: Array, weights: Array, i: int, j: int) -> f
         step = -slope / curvature if curvature > 0.0 else -np.sign(slope) * _LARGEST_TURN
         step = max(-_LARGEST_TURN, min(_LARGEST_TURN, step))
         if curvature > 0.0 and abs(step) < _SURE:
-            angle += step
-            if abs(step) > _STILL:
-                value, slope, curvature = _plane(volume, turned, weights, i, j, angle)
-                continue
-            break
+            return angle + step
         better = False
         fresh, fresh_slope, fresh_curvature = value, slope, curvature
         for _ in range(_HALVINGS):
@@ -135,4 +173,4 @@ def common_axes_of(factors: Array, axes: Array) -> None:
                 for m in range(min(i, j) + 1):
                     matrices[k, i, j] += factors[k, i, m] * factors[k, j, m]
     fill_identity(axes)
-    turn_axes(VARIABLE, ones, matrices, axes)
+    turn_axes(VARIABLE, ones, matrices, axes, _SWEEPS)

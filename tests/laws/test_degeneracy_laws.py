@@ -11,9 +11,10 @@ from nature import ALL, random_mixture, seeds
 import gaussmix as gm
 from gaussmix.covariance import family
 from gaussmix.engine.climb import Position
+from gaussmix.engine.kernels.small_judge import sane
 from gaussmix.engine.summary import Pilot
 from gaussmix.fitting.degeneracy import find_degenerate
-from gaussmix.fitting.judge import _is_sane, _limits  # pyright: ignore[reportPrivateUsage]
+from gaussmix.fitting.judge import Judge
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Outcome
 from gaussmix.fitting.stopping import Reason
@@ -53,16 +54,17 @@ def test_what_compiled_code_finds_sane_is_not_degenerate(
         factors[-1] *= 10.0**scale  # the last one is out of line, more or less, and rests on more or fewer rows
     mass = np.append(rng.uniform(50.0, 500.0, k - 1), 10.0**rows)
     coordinates, penalty = mixture.coordinates, gm.PseudoObservations(1e-6, rng.uniform(0.1, 10.0, d))
-    totals = np.zeros((k, 1 + d + d * (d + 1) // 2))
-    totals[:, 0] = mass
     kish = mass * rng.uniform(0.3, 1.0, k)
-    sums = totals, kish, np.array([-1.0, 1.0, mass.sum()])
-    position = Position(coordinates, chosen, (mass / mass.sum(), mixture.centres, factors), sums)
-    outcome = Outcome(position, -1.0, Reason.CONVERGED, (-1.0,), (0,), 0.0)
     pilot = Pilot(coordinates, np.ones(d), None if step is None else np.full(d, step))
+    judge = Judge(Model(chosen, penalty, pilot, 1e-9, small=True))
+    position = Position(coordinates, chosen, (mass / mass.sum(), mixture.centres, factors))
     found = find_degenerate(position.mixture, chosen, penalty, mass, mass**2 / kish, pilot.steps)
-    sane = _is_sane(outcome, _limits(Model(chosen, penalty, pilot, 1e-9, small=True)))
-    event(f"sane to compiled code: {sane}, degenerate: {bool(found)}")
-    assert not (sane and found)
+    limits = judge._limits  # pyright: ignore[reportPrivateUsage]
+    assert limits is not None
+    passed = sane(mass / mass.sum(), factors, mass, kish, *limits)
+    event(f"sane to compiled code: {passed}, degenerate: {bool(found)}")
+    assert not (passed and found)
+    outcome = Outcome(position, -1.0, Reason.CONVERGED, (-1.0,), (0,), 0.0)
+    assert judge.degenerate(outcome, mass, kish) == found
     if not found and rows > 2.5 and scale > -0.5 and step is None:
-        assert sane, "compiled code must know most of the clear cases, or it is of no use"
+        assert passed, "compiled code must know most of the clear cases, or it is of no use"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 
-from gaussmix._linalg import Array
+from gaussmix._linalg import Array, Integers
 from gaussmix.coordinates import Coordinates
 from gaussmix.covariance import Family, Moment, Scatter
 from gaussmix.covariance.regularization import PseudoObservations, Regularization, Unregularized
@@ -71,6 +71,14 @@ class Position:
     family: Family
     parameters: Parameters
     sums: Parameters | None = None
+
+    def take(self, components: Integers) -> Position:
+        """Return the same mixture with its components in another order."""
+        weights, centres, factors = self.parameters
+        sums = self.sums
+        if sums is not None:
+            sums = sums[0][components], sums[1][components], sums[2]
+        return replace(self, parameters=(weights[components], centres[components], factors[components]), sums=sums)
 
     @cached_property
     def mixture(self) -> Mixture:

@@ -17,7 +17,7 @@ from gaussmix.engine.scoring import Appraisal
 from gaussmix.engine.summary import Summary
 from gaussmix.fitting.algorithm import EM, Algorithm
 from gaussmix.fitting.approach import ROWS_PER_PARAMETER, decided
-from gaussmix.fitting.degeneracy import Degeneracy, find_degenerate
+from gaussmix.fitting.degeneracy import Degeneracy
 from gaussmix.fitting.effort import EFFORTS, Effort
 from gaussmix.fitting.em import Reseed
 from gaussmix.fitting.judge import Judge
@@ -310,9 +310,7 @@ class Candidates:
         except Stop as stop:
             ordered = ordered.ended(stop.reason)
             appraisal = _hasty(ordered.statistics, algorithm.by_likelihood)
-        degenerate = find_degenerate(
-            *(ordered.mixture, family, model.regularization, appraisal.mass, appraisal.kish_rows, model.pilot.steps)
-        )
+        degenerate = contest.judge.degenerate(ordered, appraisal.mass, appraisal.kish)
         return Fitted(family, contest.n_components, ordered, appraisal, degenerate, records)
 
     def _nested(self, contest: Contest, max_passes: int | None) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gaussmix._linalg import Array
 from gaussmix.engine.climb import Position, pseudo_observations
-from gaussmix.fitting.degeneracy import FEW, LARGEST_SHARE, OUT_OF_LINE, find_degenerate
+from gaussmix.fitting.degeneracy import FEW, LARGEST_SHARE, OUT_OF_LINE, Degeneracy, find_degenerate
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Outcome
 
@@ -39,17 +39,32 @@ class Judge:
         if self._lenient:
             return False
         known = self._known.get(outcome)
-        if known is None and self._limits is not None and _is_sane(outcome, self._limits):
-            known = self._known[outcome] = False
         if known is None:
-            model, mixture, statistics = self._model, outcome.mixture, outcome.statistics
-            found = find_degenerate(
-                *(mixture, model.structure, model.regularization, statistics.mass, statistics.kish_rows),
-                model.pilot.steps,
-            )
-            known = any(self._alone or each.share > LARGEST_SHARE for each in found)
-            self._known[outcome] = known
+            found = self.degenerate(outcome, *_masses(outcome))
+            known = self._known[outcome] = any(self._alone or each.share > LARGEST_SHARE for each in found)
         return known
+
+    def degenerate(self, outcome: Outcome, mass: Array, kish: Array) -> tuple[Degeneracy, ...]:
+        """Return its degenerate components, with these masses and sums of squared responsibilities (K,)."""
+        model, found = self._model, outcome.found
+        if self._limits is not None and isinstance(found, Position):
+            from gaussmix.engine.kernels.small_judge import sane
+
+            weights, _, factors = found.parameters
+            if sane(weights, factors, np.array(mass), np.array(kish), *self._limits):
+                return ()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            kish_rows = np.where(kish > 0.0, mass**2 / kish, 0.0)
+        return find_degenerate(
+            outcome.mixture, model.structure, model.regularization, mass, kish_rows, model.pilot.steps
+        )
+
+
+def _masses(outcome: Outcome) -> tuple[Array, Array]:
+    found = outcome.found
+    if isinstance(found, Position) and found.sums is not None:
+        return found.sums[0][:, 0], found.sums[1]
+    return found.statistics.mass, found.statistics.kish
 
 
 Limits = tuple[Array, Array, float, float, int, float, float]
@@ -65,14 +80,3 @@ def _limits(model: Model) -> Limits:
     least = max(2, own)
     few = float(FEW * least) if own else 0.0
     return np.square(steps) / 12.0, reference, strength, LARGEST_SHARE, least, few, OUT_OF_LINE
-
-
-def _is_sane(outcome: Outcome, limits: Limits) -> bool:
-    """Whether compiled code can tell that no component is degenerate."""
-    found = outcome.found
-    if not isinstance(found, Position) or found.sums is None:
-        return False
-    from gaussmix.engine.kernels.small_judge import sane
-
-    (weights, _, factors), (totals, kish, _) = found.parameters, found.sums
-    return bool(sane(weights, factors, totals, kish, *limits))

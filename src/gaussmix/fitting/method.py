@@ -85,6 +85,8 @@ class Outcome:
     def in_order(self) -> Outcome:
         """Return the same outcome with the components by weight."""
         order = self.mixture.order()
+        if isinstance(self.found, Position):
+            return replace(self, found=self.found.take(order))
         return replace(self, found=Evaluated(self.mixture.take(order), self.statistics.take(order)))
 
 

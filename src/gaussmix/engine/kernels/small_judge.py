@@ -10,7 +10,7 @@ from gaussmix.engine.kernels.compiling import Unit, inner
 from gaussmix.engine.kernels.small_matrices import invert, whitened_trace
 
 _SIGNATURE = boolean(
-    *(float64[::1], float64[:, :, ::1], float64[:, ::1], float64[::1]),
+    *(float64[::1], float64[:, :, ::1], float64[::1], float64[::1]),
     *(float64[::1], float64[::1], float64, float64),
     *(int64, float64, float64),
 )
@@ -19,7 +19,7 @@ _SIGNATURE = boolean(
 def _sane(
     weights: Array,
     factors: Array,
-    totals: Array,
+    mass: Array,
     kish: Array,
     floors: Array,
     reference: Array,
@@ -35,8 +35,8 @@ def _sane(
     ----------
     weights, factors : arrays (K,), (K, D, D)
         Of the mixture.
-    totals, kish : arrays (K, P), (K,)
-        Its statistics: masses are the first column; sums of squared responsibilities.
+    mass, kish : arrays (K,)
+        Rows' worth of weight in each component, and sums of squared responsibilities.
     floors : array (D,)
         Variances below which a component is too narrow.
     reference, strength, largest_share : array (D,), float, float
@@ -49,11 +49,11 @@ def _sane(
     pooled = np.zeros((n_features, n_features))
     scarce = False
     for k in range(n_components):
-        rows = totals[k, 0] * totals[k, 0] / kish[k]
+        rows = mass[k] * mass[k] / kish[k]
         if not rows > least:
             return False
         scarce = scarce or rows <= few
-        if not _spread_enough(factors[k], floors, reference, strength / (largest_share * totals[k, 0])):
+        if not _spread_enough(factors[k], floors, reference, strength / (largest_share * mass[k])):
             return False
     if not scarce or n_components == 1:
         return True
@@ -61,7 +61,7 @@ def _sane(
         _add_product(factors[k], weights[k], pooled)
     inverse = np.empty((n_features, n_features))
     for k in range(n_components):
-        if totals[k, 0] * totals[k, 0] / kish[k] <= few:
+        if mass[k] * mass[k] / kish[k] <= few:
             invert(factors[k], inverse)
             # No eigenvalue is above the sum of all.
             if not whitened_trace(inverse, pooled) <= out_of_line:

@@ -15,6 +15,7 @@ from gaussmix.covariance import Family, Moment, Scatter
 from gaussmix.covariance.regularization import PseudoObservations, Regularization, Unregularized
 from gaussmix.data.source import Chunk
 from gaussmix.engine.kernels.choose import compiled
+from gaussmix.engine.scoring import Appraisal
 from gaussmix.engine.summary import Pilot, Summary
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
@@ -329,6 +330,18 @@ class SmallRows:
         penalty = strength, reference, self.coordinates.log_jacobian, self.least_mass(strength)
         problem = self.rows, self.weights, self.spreads, terms.letters, *penalty
         return expectation, terms.estimate, problem, (terms.accelerated, terms.tol, terms.bar)
+
+    def appraise(self, mixture: Mixture) -> Appraisal | None:
+        """Return what a mixture in these coordinates says of all rows; None where some are too far out to tell."""
+        from gaussmix.engine.kernels.small_appraisal import appraisal
+
+        k, d = mixture.centres.shape
+        factors = np.empty((k, d, d))
+        factors[:] = mixture.spread.triangles()
+        whole = np.empty(3 + 3 * k)
+        weights, centres = np.array(mixture.weights), np.array(mixture.centres)
+        appraisal(self.rows, self.weights, self.coordinates.log_jacobian, weights, centres, factors, whole)
+        return Appraisal.of(whole) if np.isfinite(whole).all() else None
 
     def least_mass(self, strength: float) -> float:
         """Return the mass of which a component has died, with pseudo-observations of this strength."""

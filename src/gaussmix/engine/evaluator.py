@@ -140,8 +140,8 @@ class Evaluator:
         if self.sample is not self and all(is_sampled(request) for request in requests):
             return self.sample.answer(requests)
         climbs = [i for i, request in enumerate(requests) if isinstance(request, Climb | Race)]
-        others = [i for i, request in enumerate(requests) if not isinstance(request, Climb | Race)]
-        answers: list[Any] = [None] * len(requests)
+        answers: list[Any] = [self._appraised(each) if isinstance(each, Appraise) else None for each in requests]
+        others = [i for i, each in enumerate(requests) if answers[i] is None and not isinstance(each, Climb | Race)]
         for i, answer in zip(climbs, self._climb([requests[i] for i in climbs]), strict=True):
             answers[i] = answer
         for i, answer in zip(others, self._read([requests[i] for i in others]), strict=True):
@@ -191,6 +191,12 @@ class Evaluator:
             for i, answer in zip(some, call.answers(), strict=True):
                 answers[i] = answer
         return answers
+
+    def _appraised(self, request: Appraise) -> Appraisal | None:
+        """Return the appraisal of a mixture by compiled code, where that has the rows."""
+        coordinates = request.mixture.coordinates
+        rows = next((rows for rows in self._rows.values() if rows.coordinates.same_as(coordinates)), None)
+        return None if rows is None else rows.appraise(request.mixture)
 
     def _read(self, requests: Sequence[Any]) -> list[Any]:
         if not requests:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,12 @@ class Appraisal:
     kish: Array
     assigned: Array
 
+    @classmethod
+    def of(cls, totals: Array) -> Self:
+        """Name totals (3 + 3K,), in the order of the fields."""
+        mass, kish, assigned = totals[3:].reshape(3, -1)
+        return cls(float(totals[0]), float(totals[1]), float(totals[2]), mass, kish, assigned)
+
     @property
     def score(self) -> float:
         """Mean log density per unit of weight."""
@@ -123,5 +129,4 @@ class AppraisalFold(Fold[Array, Appraisal]):
 
     def finish(self, state: Array) -> Appraisal:
         """Name the totals."""
-        mass, kish, assigned = np.split(state[3:], 3)
-        return Appraisal(float(state[0]), float(state[1]), float(state[2]), mass, kish, assigned)
+        return Appraisal.of(state)

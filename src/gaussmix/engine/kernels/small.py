@@ -8,6 +8,7 @@ from numba import boolean, float64, int64, types
 from gaussmix._linalg import Array
 from gaussmix.engine.kernels import small_expectation, small_families
 from gaussmix.engine.kernels.compiling import Unit, inner
+from gaussmix.engine.kernels.small_expectation import prepare
 from gaussmix.engine.kernels.small_leaps import (
     aimed,
     begin,
@@ -19,14 +20,13 @@ from gaussmix.engine.kernels.small_leaps import (
     stepped,
     stretch,
 )
-from gaussmix.engine.kernels.small_matrices import fill_identity, invert
+from gaussmix.engine.kernels.small_matrices import fill_identity
 
 Parameters = tuple[Array, Array, Array]
 Problem = tuple[Array, Array, Array, tuple[int, int, int], float, Array, float, float]
 Model = tuple[tuple[int, int, int], float, Array, float]
 """Letters, strength and reference of the pseudo-observations, least mass."""
 
-_LOG_2PI = float(np.log(2.0 * np.pi))
 _FAR_MOVE = 1e4
 _MONOTONE = 1e-12
 
@@ -151,7 +151,7 @@ def _evaluate(
     """Fill in the sums of all rows under a mixture; return its penalised log-likelihood."""
     letters, strength, reference, _ = model
     constants = np.empty(whiteners.shape[0])
-    _prepare(mixture, log_jacobian, constants, whiteners)
+    prepare(mixture, log_jacobian, constants, whiteners)
     diagonal = letters[2] == small_families.IDENTITY
     expectation(rows, row_weights, constants, mixture[1], whiteners, diagonal, sums[0], sums[1], sums[2])
     return sums[2][0] - _penalty(whiteners, strength, reference)
@@ -286,19 +286,6 @@ def _copy(source: Parameters, target: Parameters) -> None:
             target[1][k, i] = source[1][k, i]
             for j in range(n_features):
                 target[2][k, i, j] = source[2][k, i, j]
-
-
-@inner
-def _prepare(mixture: Parameters, log_jacobian: float, constants: Array, whiteners: Array) -> None:
-    """Fill in the constants of the log densities and the inverse factors."""
-    weights, _, factors = mixture
-    n_features = factors.shape[1]
-    for k in range(weights.shape[0]):
-        invert(factors[k], whiteners[k])
-        half_log_determinant = 0.0
-        for i in range(n_features):
-            half_log_determinant += np.log(factors[k, i, i])
-        constants[k] = np.log(weights[k]) - half_log_determinant - 0.5 * n_features * _LOG_2PI - log_jacobian
 
 
 @inner

@@ -7,11 +7,13 @@ compiler would guard it against overlapping arrays and take another order of sum
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import boolean, float64, void
 
 from gaussmix._linalg import Array
-from gaussmix.engine.kernels.compiling import Unit, inner_summing
+from gaussmix.engine.kernels.compiling import Unit, inner, inner_summing
 from gaussmix.engine.kernels.exponential import exponential, logarithm
 from gaussmix.engine.kernels.small_fused import (
     add_moments_of_2,
@@ -21,8 +23,12 @@ from gaussmix.engine.kernels.small_fused import (
     log_density_of_3,
     log_density_of_4,
 )
+from gaussmix.engine.kernels.small_matrices import invert
 
-_BLOCK = 256
+_LOG_2PI = math.log(2.0 * math.pi)
+
+BLOCK = 256
+"""Rows."""
 
 SIGNATURE = void(
     *(float64[:, ::1], float64[::1], float64[::1], float64[:, ::1], float64[:, :, ::1], boolean),
@@ -48,31 +54,19 @@ def _expectation(
     """
     n_features, n_rows = rows.shape
     n_components = constants.shape[0]
-    shares = np.empty((n_components, _BLOCK))
-    deviations = np.empty((n_features, _BLOCK))
-    white = np.empty(_BLOCK)
-    top = np.empty(_BLOCK)
-    total = np.empty(_BLOCK)
+    shares = np.empty((n_components, BLOCK))
+    deviations, white = np.empty((n_features, BLOCK)), np.empty(BLOCK)
+    top, total = np.empty(BLOCK), np.empty(BLOCK)
     for i in range(3):
         scalars[i] = 0.0
     for k in range(n_components):
         kish[k] = 0.0
         for i in range(totals.shape[1]):
             totals[k, i] = 0.0
-    for start in range(0, n_rows, _BLOCK):
-        stop = min(start + _BLOCK, n_rows)
+    for start in range(0, n_rows, BLOCK):
+        stop = min(start + BLOCK, n_rows)
         count = stop - start
-        top[:] = -np.inf
-        for k in range(n_components):
-            if n_features == 2:
-                log_density_of_2(rows, start, stop, constants[k], centres[k], whiteners[k], shares[k], top)
-            elif n_features == 3:
-                log_density_of_3(rows, start, stop, constants[k], centres[k], whiteners[k], shares[k], top)
-            elif n_features == 4:
-                log_density_of_4(rows, start, stop, constants[k], centres[k], whiteners[k], shares[k], top)
-            else:
-                _centre(rows, start, stop, centres[k], deviations)
-                _log_density(deviations, count, constants[k], whiteners[k], diagonal, white, shares[k], top)
+        log_densities(rows, start, stop, constants, centres, whiteners, diagonal, deviations, white, shares, top)
         _normalize(shares, row_weights[start:stop], top, total, scalars)
         for k in range(n_components):
             if n_features == 2:
@@ -87,6 +81,48 @@ def _expectation(
 
 
 expectation = Unit(_expectation, SIGNATURE, summing=True)
+
+
+@inner
+def prepare(mixture: tuple[Array, Array, Array], log_jacobian: float, constants: Array, whiteners: Array) -> None:
+    """Fill in the constants of the log densities and the inverse factors."""
+    weights, _, factors = mixture
+    n_features = factors.shape[1]
+    for k in range(weights.shape[0]):
+        invert(factors[k], whiteners[k])
+        half_log_determinant = 0.0
+        for i in range(n_features):
+            half_log_determinant += np.log(factors[k, i, i])
+        constants[k] = np.log(weights[k]) - half_log_determinant - 0.5 * n_features * _LOG_2PI - log_jacobian
+
+
+@inner_summing
+def log_densities(
+    rows: Array,
+    start: int,
+    stop: int,
+    constants: Array,
+    centres: Array,
+    whiteners: Array,
+    diagonal: bool,
+    deviations: Array,
+    white: Array,
+    out: Array,
+    top: Array,
+) -> None:
+    """Fill `out` (K, rows) with log densities of a block, and `top` with the largest of each row; the rest is room."""
+    n_features = rows.shape[0]
+    top[:] = -np.inf
+    for k in range(constants.shape[0]):
+        if n_features == 2:
+            log_density_of_2(rows, start, stop, constants[k], centres[k], whiteners[k], out[k], top)
+        elif n_features == 3:
+            log_density_of_3(rows, start, stop, constants[k], centres[k], whiteners[k], out[k], top)
+        elif n_features == 4:
+            log_density_of_4(rows, start, stop, constants[k], centres[k], whiteners[k], out[k], top)
+        else:
+            _centre(rows, start, stop, centres[k], deviations)
+            _log_density(deviations, stop - start, constants[k], whiteners[k], diagonal, white, out[k], top)
 
 
 @inner_summing

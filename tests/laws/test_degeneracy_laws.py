@@ -57,7 +57,7 @@ def test_what_compiled_code_finds_sane_is_not_degenerate(
     kish = mass * rng.uniform(0.3, 1.0, k)
     pilot = Pilot(coordinates, np.ones(d), None if step is None else np.full(d, step))
     judge = Judge(Model(chosen, penalty, pilot, 1e-9, small=True))
-    position = Position(coordinates, chosen, (mass / mass.sum(), mixture.centres, factors))
+    position = Position(coordinates, chosen, ((mass / mass.sum())[None], mixture.centres[None], factors[None]))
     found = find_degenerate(position.mixture, chosen, penalty, mass, mass**2 / kish, pilot.steps)
     limits = judge._limits  # pyright: ignore[reportPrivateUsage]
     assert limits is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Self, final
 
@@ -15,6 +15,7 @@ from gaussmix.covariance import Family, Moment, Scatter
 from gaussmix.covariance.regularization import PseudoObservations, Regularization, Unregularized
 from gaussmix.data.source import Chunk
 from gaussmix.engine.kernels.choose import compiled
+from gaussmix.engine.kernels.endings import FELL, GOING, SETTLED
 from gaussmix.engine.scoring import Appraisal
 from gaussmix.engine.summary import Pilot, Summary
 from gaussmix.mixture import Mixture
@@ -62,24 +63,41 @@ class Position:
     ----------
     coordinates, family : Coordinates, Family
         What the arrays mean.
-    parameters : tuple of arrays
-        Weights (K,), means (K, D), lower triangular factors (K, D, D).
-    sums : tuple of arrays or None
-        Totals (K, 1 + D + D(D+1)/2), Kish sums (K,), scalars (3,) of all rows under it, where they are known.
+    stacked : tuple of arrays
+        Weights (S, K), means (S, K, D), lower triangular factors (S, K, D, D), of this mixture and of others.
+    stacked_sums : tuple of arrays or None
+        Totals (S, K, 1 + D + D(D+1)/2), Kish sums (S, K), scalars (S, 3) of all rows under it, where they are known.
+    number : int
+        Which of them it is.
     """
 
     coordinates: Coordinates
     family: Family
-    parameters: Parameters
-    sums: Parameters | None = None
+    stacked: Parameters
+    stacked_sums: Parameters | None = None
+    number: int = 0
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        """Weights (K,), means (K, D), lower triangular factors (K, D, D)."""
+        weights, centres, factors = self.stacked
+        return weights[self.number], centres[self.number], factors[self.number]
+
+    @cached_property
+    def sums(self) -> Parameters | None:
+        """Totals (K, 1 + D + D(D+1)/2), Kish sums (K,), scalars (3,) of all rows under it, where they are known."""
+        if self.stacked_sums is None:
+            return None
+        totals, kish, scalars = self.stacked_sums
+        return totals[self.number], kish[self.number], scalars[self.number]
 
     def take(self, components: Integers) -> Position:
         """Return the same mixture with its components in another order."""
-        weights, centres, factors = self.parameters
+        weights, centres, factors = (each[None, components] for each in self.parameters)
         sums = self.sums
         if sums is not None:
-            sums = sums[0][components], sums[1][components], sums[2]
-        return replace(self, parameters=(weights[components], centres[components], factors[components]), sums=sums)
+            sums = sums[0][None, components], sums[1][None, components], sums[2][None]
+        return Position(self.coordinates, self.family, (weights, centres, factors), sums)
 
     @cached_property
     def mixture(self) -> Mixture:
@@ -179,10 +197,11 @@ class Climb:
         """Make the passes."""
         from gaussmix.engine.kernels.small import climb
 
-        room = Room.within(np.empty(Room.size(1, *self.shape, self.passes)), (), *self.shape, self.passes)
-        room.begin(self.start)
-        ended = climb(*rows.arguments(self.terms), isinstance(self.start, Groups), *room)
-        return room.read(self.terms.family, rows.coordinates, *ended)
+        room = Room.within(np.empty(Room.size(1, *self.shape, self.passes)), 1, *self.shape, self.passes)
+        mine = room.of(0)
+        mine.begin(self.start)
+        ended = climb(*rows.arguments(self.terms), isinstance(self.start, Groups), *mine)
+        return Climbed(room, 0, rows.coordinates, self.terms.family, *ended)
 
 
 @final
@@ -192,24 +211,60 @@ class Climbed:
 
     Parameters
     ----------
-    objectives : list of float
-        Log-likelihood less the penalty, at every pass; of the best mixture where a leap failed.
+    room : Room
+        What was written down; of several climbs, stacked.
+    number : int
+        Which of them it is.
+    coordinates, family : Coordinates, Family
+        What the arrays mean.
+    made, ending : int
+        How many passes were made, and how they ended.
     remaining : float
         Estimate of what is left to gain, per unit of weight.
-    settled : bool
-        Whether the rule is met, or cannot be.
-    last : Position or None
-        The best mixture evaluated, the last one unless a leap failed; without sums when the objective fell and it is
-        the one before; None when even the M-step of the groups needs the general code.
-    following : Position or None
-        Where to go on; None when the M-step needs the general code, or the rule is met.
     """
 
-    objectives: list[float]
+    room: Room
+    number: int
+    coordinates: Coordinates
+    family: Family
+    made: int
+    ending: int
     remaining: float
-    settled: bool
-    last: Position | None
-    following: Position | None
+
+    @property
+    def objectives(self) -> list[float]:
+        """Log-likelihood less the penalty, at every pass; of the best mixture where a leap failed."""
+        found: list[float] = self.room.objectives[self.number, : self.made].tolist()
+        return found
+
+    @property
+    def weight(self) -> float:
+        """Of all rows."""
+        return float(self.room.sums[2][self.number, 2])
+
+    @property
+    def settled(self) -> bool:
+        """Whether the rule is met, or cannot be."""
+        return self.ending == SETTLED
+
+    @property
+    def last(self) -> Position | None:
+        """The best mixture evaluated, the last one unless a leap failed.
+
+        Without sums when the objective fell and it is the one before; None when even the M-step of the groups needs
+        the general code.
+        """
+        if self.made == 0:
+            return None
+        sums = None if self.ending == FELL else self.room.sums
+        return Position(self.coordinates, self.family, self.room.evaluated, sums, self.number)
+
+    @property
+    def following(self) -> Position | None:
+        """Where to go on; None when the M-step needs the general code, or the rule is met."""
+        if self.made == 0 or self.ending != GOING:
+            return None
+        return Position(self.coordinates, self.family, self.room.mixture, None, self.number)
 
 
 @final
@@ -234,12 +289,12 @@ class Room(NamedTuple):
     objectives: Array
 
     @classmethod
-    def within(cls, numbers: Array, stacked: tuple[int, ...], n_components: int, n_features: int, passes: int) -> Self:
-        """Return room for as many climbs as `stacked` says, made of one array; nothing in it yet."""
-        k, d = n_components, n_features
-        means, factors, totals = (*stacked, k, d), (*stacked, k, d, d), (*stacked, k, 1 + d + d * (d + 1) // 2)
-        weights, scalars = (*stacked, k), (*stacked, 3)
-        shapes = weights, means, factors, weights, means, factors, totals, weights, scalars, (*stacked, passes)
+    def within(cls, numbers: Array, n_climbs: int, n_components: int, n_features: int, passes: int) -> Self:
+        """Return room for so many climbs, stacked, made of one array; nothing in it yet."""
+        n, k, d = n_climbs, n_components, n_features
+        means, factors, totals = (n, k, d), (n, k, d, d), (n, k, 1 + d + d * (d + 1) // 2)
+        weights, scalars = (n, k), (n, 3)
+        shapes = weights, means, factors, weights, means, factors, totals, weights, scalars, (n, passes)
         arrays: list[Array] = []
         place = 0
         for shape in shapes:
@@ -274,16 +329,6 @@ class Room(NamedTuple):
             weights[:], centres[:], factors[:] = start.parameters
         else:
             weights[:], centres[:], factors[:] = start.weights, start.centres, start.spread.triangles()
-
-    def read(self, family: Family, coordinates: Coordinates, made: int, ending: int, remaining: float) -> Climbed:
-        """Return what a climb has written down."""
-        from gaussmix.engine.kernels.small import FELL, GOING, SETTLED
-
-        if made == 0:
-            return Climbed([], remaining, False, None, None)
-        last = Position(coordinates, family, self.evaluated, None if ending == FELL else self.sums)
-        following = Position(coordinates, family, self.mixture) if ending == GOING else None
-        return Climbed(self.objectives[:made].tolist(), remaining, ending == SETTLED, last, following)
 
 
 def pass_seconds(family: Family, n_rows: int, n_components: int, n_features: int) -> float:

@@ -80,7 +80,7 @@ class Race:
     def placed(self, numbers: Array) -> Room:
         """Return so many numbers as room, with the starts in it."""
         n_starts, n_components, n_features = self.mixtures[1].shape
-        room = Room.within(numbers, (n_starts,), n_components, n_features, self.passes)
+        room = Room.within(numbers, n_starts, n_components, n_features, self.passes)
         for mine, given in zip(room.mixture, self.mixtures, strict=True):
             mine[:] = given
         return room
@@ -161,7 +161,7 @@ class Races:
         survived = iter(self._survived.tolist())
         for each, room, over in zip(self._races, self._rooms, self._over.tolist(), strict=True):
             n, family = len(each.groups), each.terms.family
-            climbed = [room.of(s).read(family, self._rows.coordinates, *end) for s, end in enumerate(islice(ends, n))]
+            climbed = [Climbed(room, s, self._rows.coordinates, family, *end) for s, end in enumerate(islice(ends, n))]
             went_on = list(islice(survived, n))
             yield Raced(climbed, went_on if over else None)
 

@@ -87,14 +87,19 @@ def em(
                 return run.outcome(Reason.COLLAPSED)
 
 
-def concluded(climbed: Climbed, rule: StoppingRule) -> Outcome | None:
-    """Return the outcome of compiled passes from a start, where these were enough; `em` goes on from others."""
+def concluded(climbed: Climbed, rule: StoppingRule, outrun: bool) -> Outcome | None:
+    """Return the outcome of compiled passes from a start, where these were enough; `em` goes on from others.
+
+    One that might have gone on says so, or that others were ahead.
+    """
     last = climbed.last
-    if last is None or last.sums is None:
+    if last is None or last.stacked_sums is None:
         return None
     trace = tuple(climbed.objectives)
-    left = climbed.remaining * float(last.sums[2][2])
+    left = climbed.remaining * climbed.weight
     reason = rule.verdict(trace[-1], left, climbed.settled, len(trace))
+    if outrun and reason is Reason.MAX_PASSES:
+        reason = Reason.OUTRUN
     return None if reason is None else Outcome(last, trace[-1], reason, trace, (0,), climbed.remaining)
 
 
@@ -233,14 +238,14 @@ class _Run:
     def follow(self, climbed: Climbed) -> Statistics | None:
         """Take in several passes at once; return statistics where the next M-step needs the general code."""
         last, following = climbed.last, climbed.following
-        if last is None or last.sums is None:
+        if last is None or last.stacked_sums is None:
             # The groups were too much for compiled code, or the objective fell: the general code is to judge.
             self.small = False
             self._trace += climbed.objectives[:-2]
             self.here = self.here if last is None else last
             return None
         self._best = last
-        self._count(climbed.objectives, climbed.settled, climbed.remaining, float(last.sums[2][2]))
+        self._count(climbed.objectives, climbed.settled, climbed.remaining, climbed.weight)
         # Where one M-step is too much for compiled code, others will be: the general code goes on.
         self.small = following is not None
         self.here = following or last

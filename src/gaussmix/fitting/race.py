@@ -174,7 +174,7 @@ def _compiled_race(
     rest: dict[int, Method[Outcome | Reason]] = {}
     for i, (runner, climbed) in enumerate(zip(runners, raced.climbed, strict=True)):
         mine = rule if survived[i] else heat
-        outcome = concluded(climbed, mine)
+        outcome = concluded(climbed, mine, raced.survived is not None and not survived[i])
         field.append(Runner(runner.kind, runner.start, runner.favourite, outcome))
         if outcome is None:
             rest[i] = _to_its_end(em(runner.start, model, mine, reseed, accelerated=True, climbed=climbed))
@@ -182,7 +182,7 @@ def _compiled_race(
         field[i] = runners[i].after(end)
     if raced.survived is None:
         return (yield from _second_heat(field, model, heat, rule, reseed, EM, request.surviving))
-    return [r if survived[i] or not _unfinished(r.outcome) else _outrun(r) for i, r in enumerate(field)]
+    return [_outrun(r) if i in rest and not survived[i] and _unfinished(r.outcome) else r for i, r in enumerate(field)]
 
 
 def winner(runners: Sequence[Runner], spurious: Callable[[Outcome], bool]) -> Runner | None:

@@ -8,6 +8,7 @@ from numba import boolean, float64, int64, types
 from gaussmix._linalg import Array
 from gaussmix.engine.kernels import small_expectation, small_families
 from gaussmix.engine.kernels.compiling import Unit, inner
+from gaussmix.engine.kernels.endings import FELL, GOING, SETTLED, UNABLE
 from gaussmix.engine.kernels.small_expectation import prepare
 from gaussmix.engine.kernels.small_leaps import (
     aimed,
@@ -29,9 +30,6 @@ Model = tuple[tuple[int, int, int], float, Array, float]
 
 _FAR_MOVE = 1e4
 _MONOTONE = 1e-12
-
-GOING, UNABLE, FELL, SETTLED = 0, 1, 2, 3
-"""How a climb ended: it may go on; its last M-step needs the general code; the objective fell; its rule is met."""
 
 PROBLEM = types.Tuple(
     (

@@ -7,7 +7,8 @@ from numba import boolean, float64, int64, types
 from gaussmix._linalg import Array, Integers
 from gaussmix.engine.kernels import small, small_expectation, small_families
 from gaussmix.engine.kernels.compiling import Unit, inner
-from gaussmix.engine.kernels.small import FELL, GOING, UNABLE, Problem
+from gaussmix.engine.kernels.endings import FELL, GOING, UNABLE
+from gaussmix.engine.kernels.small import Problem
 
 Stacked = tuple[Array, Array, Array]
 """Of every start, one after another, what `small.climb` takes or gives of one."""

@@ -205,8 +205,7 @@ class Climb:
 
 
 @final
-@dataclass(frozen=True, eq=False, slots=True)
-class Climbed:
+class Climbed(NamedTuple):
     """The answer to a `Climb`.
 
     Parameters

@@ -79,19 +79,32 @@ def split(groups: Start, component: int) -> Start:
 
 def splits(groups: Start, components: Sequence[int]) -> Iterator[Start]:
     """Yield the groups with one after another of some of them cut in two along its widest axis."""
-    chosen = np.asarray(components)
-    values, vectors = np.linalg.eigh(groups.scatters[chosen] / groups.mass[chosen, None, None])
+    chosen, (k, d) = np.asarray(components), groups.means.shape
+    mass, centres, scatters = groups.mass[chosen], groups.means[chosen], groups.scatters[chosen]
+    values, vectors = np.linalg.eigh(scatters / mass[:, None, None])
     steps = _APART * np.sqrt(np.maximum(values[:, -1:], 0.0)) * vectors[:, :, -1]
-    for component, step in zip(components, steps, strict=True):
-        mass, centre = groups.mass[component], groups.means[component]
-        half = 0.5 * (groups.scatters[component] - mass * step[:, None] * step)
-        yield _halved("split", groups, component, (centre + step, centre - step), (half, half))
+    halves = 0.5 * (scatters - (mass[:, None] * steps)[:, :, None] * steps[:, None, :])
+    # All of them at once, the halves last: a search asks for thousands.
+    rest, n = _others(k)[chosen], len(chosen)
+    masses, means, matrices = np.empty((n, k + 1)), np.empty((n, k + 1, d)), np.empty((n, k + 1, d, d))
+    masses[:, :-2], means[:, :-2], matrices[:, :-2] = groups.mass[rest], groups.means[rest], groups.scatters[rest]
+    masses[:, -2:], matrices[:, -2:] = 0.5 * mass[:, None], halves[:, None]
+    means[:, -2], means[:, -1] = centres + steps, centres - steps
+    for made in zip(masses, means, matrices, strict=True):
+        yield Start("split", *made)
 
 
 def hollow(groups: Start, component: int) -> Start:
     """Return the groups with one of them cut into a core and a halo about the same mean."""
     half, centre = 0.5 * groups.scatters[component], groups.means[component]
-    return _halved("core and halo", groups, component, (centre, centre), (_NARROW * half, _WIDE * half))
+    rest = _others(len(groups.mass))[component]
+    mass = np.repeat(0.5 * groups.mass[component], 2)
+    return Start(
+        "core and halo",
+        np.append(groups.mass[rest], mass),
+        np.concatenate([groups.means[rest], centre[None], centre[None]]),
+        np.concatenate([groups.scatters[rest], (_NARROW * half)[None], (_WIDE * half)[None]]),
+    )
 
 
 def plant(groups: Start, row: Array) -> Start:
@@ -153,19 +166,6 @@ def _log_density(groups: Start, factors: Array, rows: Array) -> Array:
     return np.logaddexp.reduce(logs, axis=0)
 
 
-def _halved(
-    kind: str, groups: Start, component: int, means: tuple[Array, Array], scatters: tuple[Array, Array]
-) -> Start:
-    k, (_, d) = len(groups.mass), groups.means.shape
-    rest = [other for other in range(k) if other != component]
-    mass, centres, matrices = np.empty(k + 1), np.empty((k + 1, d)), np.empty((k + 1, d, d))
-    mass[: k - 1], centres[: k - 1], matrices[: k - 1] = groups.mass[rest], groups.means[rest], groups.scatters[rest]
-    mass[k - 1 :] = 0.5 * groups.mass[component]
-    centres[k - 1], centres[k] = means
-    matrices[k - 1], matrices[k] = scatters
-    return Start(kind, mass, centres, matrices)
-
-
 def merge(groups: Start, first: int, second: int) -> Start:
     """Return the groups with two of them made one."""
     pair = [first, second]
@@ -184,19 +184,33 @@ def merge(groups: Start, first: int, second: int) -> Start:
 
 def nearest_pairs(groups: Start) -> list[tuple[int, int]]:
     """Return all pairs of groups, those first whose means are nearest in the metric of the pooled covariance."""
-    pooled = groups.scatters.sum(axis=0) / groups.mass.sum()
-    values, vectors = np.linalg.eigh(pooled)
-    least = values[-1] * 1e-12 if values[-1] > 0.0 else 1.0  # groups of equal rows alone have no metric of their own
-    white = groups.means @ (vectors / np.sqrt(np.maximum(values, least)))
-    first, second = _pairs(len(white))
-    distances = np.square(white[first] - white[second]).sum(axis=1)
+    first, second, distances = _distances(groups)
     order = np.argsort(distances, kind="stable")
     return list(zip(first[order].tolist(), second[order].tolist(), strict=True))
 
 
 def join_nearest(groups: Start) -> Start:
     """Return the groups with the two nearest made one."""
-    return merge(groups, *nearest_pairs(groups)[0])
+    first, second, distances = _distances(groups)
+    nearest = int(distances.argmin())
+    return merge(groups, int(first[nearest]), int(second[nearest]))
+
+
+def _distances(groups: Start) -> tuple[Integers, Integers, Array]:
+    """Return both indices of all pairs of groups, and squared distances of their means."""
+    pooled = groups.scatters.sum(axis=0) / groups.mass.sum()
+    values, vectors = np.linalg.eigh(pooled)
+    least = values[-1] * 1e-12 if values[-1] > 0.0 else 1.0  # groups of equal rows alone have no metric of their own
+    white = groups.means @ (vectors / np.sqrt(np.maximum(values, least)))
+    first, second = _pairs(len(white))
+    return first, second, np.square(white[first] - white[second]).sum(axis=1)
+
+
+@lru_cache(maxsize=64)
+def _others(n: int) -> Integers:
+    """Return, of each of n, the indices (n, n - 1) of all others."""
+    everyone = np.broadcast_to(np.arange(n), (n, n))
+    return everyone[~np.eye(n, dtype=bool)].reshape(n, n - 1).astype(np.int64)
 
 
 @lru_cache(maxsize=64)

@@ -54,4 +54,4 @@ class Precompile(BuildHookInterface[Any]):
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             self.app.display_warning(f"not compiled beforehand, so the first fit will take longer: {last}")
             return []
-        return sorted(package.rglob("*.nb[ci]"))
+        return sorted((*package.rglob("*.nb[ci]"), *package.rglob("*.ready")))

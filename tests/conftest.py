@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Tests are of compiled code, and wait for it; those of what is done while there is none say so.
+os.environ.setdefault("GAUSSMIX_KERNEL", "numba")
 
 settings.register_profile(
     "gaussmix",

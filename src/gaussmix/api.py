@@ -13,6 +13,7 @@ from gaussmix.arguments import (
     counts_of,
     families_of,
     family_of,
+    fits_of,
     given_runners,
     holdout_of,
     open_ground,
@@ -22,6 +23,7 @@ from gaussmix.checkpoints import call_of, recorded
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.data.open import open_source
 from gaussmix.engine.executors.executor import Engine
+from gaussmix.engine.kernels.choose import prompt, waiting
 from gaussmix.errors import ConvergenceWarning, DegenerateFitWarning, ParameterError
 from gaussmix.fitting.drive import Driver, Progress
 from gaussmix.fitting.fit import infeasible
@@ -129,6 +131,7 @@ def fit(
     n_components = _validation.positive_integer(n_components, "n_components")
     recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort, acceleration, allow_spurious)
     with (
+        prompt() if checkpoint is None else waiting(),  # a checkpoint is gone on with when all is compiled
         recorded("fit", asked) as engine,
         open_ground(
             data, weights, weight_kind, features, missing, regularization, recipe, seed, engine, n_components
@@ -224,7 +227,8 @@ def select(
     if not isinstance(cast(object, start), str):
         raise ParameterError("start: labels, responsibilities and mixtures are for one fit; name a kind of starts here")
     recipe = recipe_of(start, n_starts, tol, max_passes, algorithm, seed, effort, acceleration, allow_spurious)
-    with recorded("select", asked) as engine:
+    n_fits = fits_of(len(counts), covariance, recipe, prune=prune)
+    with prompt(n_fits) if checkpoint is None else waiting(), recorded("select", asked) as engine:
         if share is not None:
             # Opened once, for streams can be read but once.
             data = open_source(data, features=features, weights=weights, missing=missing, budget=engine.budget)

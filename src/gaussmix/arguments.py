@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings as python_warnings
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
 import numpy as np
 
 from gaussmix import _validation
-from gaussmix.covariance import ALIASES, Family, distinct_families, family
+from gaussmix.covariance import ALIASES, NAMES, Family, distinct_families, family
 from gaussmix.covariance.regularization import Regularization, Unregularized
 from gaussmix.data.open import columns_for, open_source
 from gaussmix.data.source import Source
@@ -20,6 +20,7 @@ from gaussmix.engine.evaluator import Evaluator
 from gaussmix.engine.executors.choose import usual_engine
 from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.executors.threads import one_blas_thread
+from gaussmix.engine.kernels.choose import kernel_name
 from gaussmix.engine.summary import sample_rows
 from gaussmix.errors import GaussmixWarning, ParameterError, ShapeError
 from gaussmix.fitting import algorithm as algorithms
@@ -35,6 +36,9 @@ from gaussmix.selection.holding import mixture_of
 from gaussmix.selection.search import Selection
 from gaussmix.selection.table import CRITERIA
 from gaussmix.serialization import release
+
+_OF_A_FIT = 0.1  # what a candidate of a search takes that may be pruned
+_LAVISH = 3.0  # times as much by the largest effort
 
 
 def source_for(
@@ -90,6 +94,7 @@ def open_ground(
             "seed": seed,
             **_facts_of(recipe),
             "gaussmix": release(),
+            "kernel": kernel_name(),
         }
         if weight_kind == "importance":
             summary = evaluator.summary
@@ -222,6 +227,16 @@ def families_of(covariance: object, n_features: int) -> list[Family]:
     if not chosen:
         raise ParameterError(f"covariance is empty; name structures, 'all', or one of {', '.join(ALIASES)}")
     return list(dict.fromkeys(chosen))
+
+
+def fits_of(n_counts: int, covariance: object, recipe: Recipe, *, prune: bool) -> float:
+    """Return to how many single fits a search amounts, roughly."""
+    if isinstance(covariance, str):
+        n_families = len(NAMES) if covariance == "all" else 1
+    else:
+        n_families = len(covariance) if isinstance(covariance, Sized) else len(NAMES)
+    lavish = _LAVISH if recipe.effort.moves > EFFORTS["default"].moves else 1.0
+    return max(1.0, n_counts * n_families * lavish * (_OF_A_FIT if prune else 1.0))
 
 
 def family_of(name: object, n_features: int) -> Family:

@@ -1,7 +1,7 @@
 """Compile what fits are going to need, once for this machine: ``python -m gaussmix.precompile``.
 
-Installing from source does it too, so that nobody waits for a compiler; after installing a wheel that was made
-elsewhere it takes the wait of the first fits to a moment of one's choosing, such as the making of an image.
+Installing from source does it too. After installing a wheel that was made elsewhere, small fits are NumPy's until a
+process in the background has compiled; this does it at a moment of one's choosing, such as the making of an image.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from gaussmix._linalg import Array
 from gaussmix.api import fit, select
+from gaussmix.engine.kernels.choose import compiled, waiting
 from gaussmix.errors import GaussmixWarning
 from gaussmix.prediction import predict
 
@@ -22,13 +23,17 @@ _FORMS = ("VII", "VVI", "EEE", "VVV")
 
 
 def precompile() -> None:
-    """Make small and large fits of every form, so that the compiled code of each is kept on disk."""
-    with warnings.catch_warnings():
+    """Make small and large fits of every form, so that the compiled code of each is kept on disk; note that it is."""
+    with waiting(), warnings.catch_warnings():
         warnings.simplefilter("ignore", GaussmixWarning)
         select(_rows(60, 2), range(1, 4), prune=False)
         for x in _large():
             for structure in _FORMS:
                 predict(fit(x, 2, structure, n_starts=1, max_passes=3), x)
+        if compiled():
+            from gaussmix.engine.kernels.ahead import note_ready
+
+            note_ready()
 
 
 def _large() -> Iterator[Array]:

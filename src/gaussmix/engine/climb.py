@@ -342,15 +342,19 @@ def pass_seconds(family: Family, n_rows: int, n_components: int, n_features: int
     return n_components * (_E_STEP * n_rows * (n_features + 1) ** 2 + m_step * n_features**3)
 
 
-def can_climb(regularization: Regularization, summary: Summary) -> bool:
+def is_small(regularization: Regularization, summary: Summary) -> bool:
     """Whether a problem is small enough, and of a kind, for compiled passes."""
     n_features = summary.means.shape[0]
     return (
         isinstance(regularization, PseudoObservations | Unregularized)
         and n_features <= MOST_FEATURES
         and summary.rows_read * (n_features + 1) ** 2 <= MOST_WORK
-        and compiled()
     )
+
+
+def can_climb(regularization: Regularization, summary: Summary) -> bool:
+    """Whether a small problem's passes are made by compiled code."""
+    return is_small(regularization, summary) and compiled()
 
 
 @final

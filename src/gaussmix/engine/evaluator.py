@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +18,8 @@ from gaussmix.engine.climb import Climb, Climbed, SmallRows
 from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.expectation import Expectation, ExpectationFold
 from gaussmix.engine.fold import MOST_SEGMENT, Fold
-from gaussmix.engine.kernels.choose import choose
+from gaussmix.engine.kernels.choose import choose, kernel_for, sized
+from gaussmix.engine.kernels.kernel import Kernel
 from gaussmix.engine.merging import GroupEntropies, GroupEntropyFold
 from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.race import Race, Raced, compiled_call, shared_out
@@ -88,6 +90,7 @@ class Evaluator:
         """Read the source once for its summary, with a sample of `n_sampled` rows."""
         # The segments of this read must not depend on a number of rows that only some sources know beforehand.
         summary: Summary = executor.reduce([SummaryFold(seed, n_sampled)], source, None)[0]
+        sized(summary.rows_read * source.n_features)
         return cls(source, executor, summary, {each: summary.pilot(each) for each in (True, False)}, seed)
 
     @cached_property
@@ -203,7 +206,8 @@ class Evaluator:
             return []
         plans = [self._plan(request) for request in requests]
         self._prepare_scatters(requests, plans)
-        folds = [self._fold(request, plan) for request, plan in zip(requests, plans, strict=True)]
+        kernel = _kernel(plans, self.summary.rows_read)
+        folds = [self._fold(request, plan, kernel) for request, plan in zip(requests, plans, strict=True)]
         self.reads += 1
         return self.executor.reduce(folds, self.source, self.summary.rows_read)
 
@@ -219,10 +223,10 @@ class Evaluator:
             anchored=request.anchored,
         )
 
-    def _fold(self, request: Expectation | Appraise, plan: Plan) -> Fold[Any, Any]:
+    def _fold(self, request: Expectation | Appraise, plan: Plan, kernel: Kernel) -> Fold[Any, Any]:
         if isinstance(request, Appraise):
-            return AppraisalFold(plan, choose())
-        return ExpectationFold(plan, choose(), request.assignment, self._scatters.get(request.per_feature))
+            return AppraisalFold(plan, kernel)
+        return ExpectationFold(plan, kernel, request.assignment, self._scatters.get(request.per_feature))
 
     def _prepare_scatters(self, requests: Sequence[Expectation | Appraise], plans: Sequence[Plan]) -> None:
         """Compute, once, the total scatters that pooled quadratic plans are going to need."""
@@ -253,7 +257,8 @@ def score_all(mixture: Mixture, source: Source, executor: Engine) -> RowScores:
         parts = [scores for _, scores in score_source(mixture, source, executor)]
         none = RowScores.empty(0, mixture.n_components)
         return RowScores(*(np.concatenate(field) for field in zip(none, *parts, strict=True)))
-    plan, kernel = scoring_plan(mixture), choose()
+    plan = scoring_plan(mixture)
+    kernel = _kernel([plan], source.n_rows)
     said, whole = source.n_rows, RowScores.empty(source.n_rows, mixture.n_components)
 
     def write(chunk: Chunk) -> int:
@@ -274,13 +279,16 @@ def map_scored(
     mixture: Mixture, source: Source, executor: Engine, work: Callable[[Chunk, RowScores], Made]
 ) -> Iterator[Made]:
     """Yield what `work` makes of consecutive stretches of all rows of `source` and their scores."""
-    plan, kernel = scoring_plan(mixture), choose()
+    plan = scoring_plan(mixture)
+    kernel = _kernel([plan], source.n_rows)
     yield from executor.map(lambda chunk: work(chunk, score_rows(plan, kernel, mixture, chunk)), source, MOST_SEGMENT)
 
 
 def appraise_source(mixtures: Sequence[Mixture], source: Source, executor: Engine) -> list[Appraisal]:
     """Return what each of `mixtures` says of all rows of `source` together, by one read."""
-    folds = [AppraisalFold(scoring_plan(mixture), choose()) for mixture in mixtures]
+    plans = [scoring_plan(mixture) for mixture in mixtures]
+    kernel = _kernel(plans, source.n_rows)
+    folds = [AppraisalFold(plan, kernel) for plan in plans]
     return executor.reduce(folds, source, source.n_rows)
 
 
@@ -288,7 +296,8 @@ def group_entropies(
     mixture: Mixture, source: Source, executor: Engine, membership: Array, pairs: Sequence[tuple[int, int]]
 ) -> GroupEntropies:
     """Return how uncertain all rows are between groups of components, and would be with some pairs joined."""
-    fold = GroupEntropyFold(scoring_plan(mixture), choose(), mixture, membership, tuple(pairs))
+    plan = scoring_plan(mixture)
+    fold = GroupEntropyFold(plan, _kernel([plan], source.n_rows), mixture, membership, tuple(pairs))
     return executor.reduce([fold], source, source.n_rows)[0]
 
 
@@ -296,7 +305,8 @@ def expect_source(mixture: Mixture, moment: Moment, source: Source, executor: En
     """Return the statistics of all rows under `mixture`, about its means, and the rows' summary, by one read."""
     pilot = Pilot(mixture.coordinates, np.sqrt(mixture.spread.variances().max(axis=0)))
     plan = make_plan(mixture, pilot, moment, precision=0.0, anchored=True)
-    statistics, summary = executor.reduce([ExpectationFold(plan, choose()), SummaryFold(0, 1)], source, source.n_rows)
+    expectation = ExpectationFold(plan, _kernel([plan], source.n_rows))
+    statistics, summary = executor.reduce([expectation, SummaryFold(0, 1)], source, source.n_rows)
     return statistics, summary
 
 
@@ -304,3 +314,8 @@ def scoring_plan(mixture: Mixture) -> Plan:
     """Return the plan by which rows are scored without knowing their summary, in anchored form."""
     pilot = Pilot(mixture.coordinates, np.sqrt(mixture.spread.variances().max(axis=0)))
     return make_plan(mixture, pilot, Moment.FULL, precision=0.0, anchored=True)
+
+
+def _kernel(plans: Sequence[Plan], n_rows: int | None) -> Kernel:
+    """Return the kernel for one read of so many rows."""
+    return kernel_for(math.inf if n_rows is None else n_rows * sum(plan.work for plan in plans))

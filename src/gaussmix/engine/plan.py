@@ -81,6 +81,12 @@ class Plan:
         """Number of features D."""
         return self.centres.shape[1]
 
+    @property
+    def work(self) -> int:
+        """Products of features and shares for one row."""
+        d = self.n_features
+        return self.n_components * (1 + d + self.moment.width(d))
+
 
 def make_plan(
     mixture: Mixture,

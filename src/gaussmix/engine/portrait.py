@@ -18,7 +18,7 @@ from gaussmix.engine.evaluator import score_source, scoring_plan
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.fingerprint import FingerprintFold
 from gaussmix.engine.fold import Fold
-from gaussmix.engine.kernels.choose import choose
+from gaussmix.engine.kernels.choose import kernel_for
 from gaussmix.engine.kernels.kernel import Kernel, RowScores
 from gaussmix.engine.plan import Plan
 from gaussmix.engine.regions import telling
@@ -169,7 +169,8 @@ def portray(
         raise EmptyDataError(f"{source.description} has no rows to show; give data with rows of weight above zero")
     chosen = tuple(telling(mixture, MOST_PICTURED) if features is None else features)
     edges = _edges(summary.sample, mixture, list(chosen))
-    fold = PortraitFold(scoring_plan(mixture), choose(), mixture, chosen, edges)
+    plan = scoring_plan(mixture)
+    fold = PortraitFold(plan, kernel_for(summary.rows_read * plan.work), mixture, chosen, edges)
     tally, outliers = executor.reduce([fold], source, summary.rows_read)[0]
     scores = RowScores.empty(len(summary.sample), mixture.n_components)
     for start, part in score_source(mixture, open_source(summary.sample), executor):

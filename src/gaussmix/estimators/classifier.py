@@ -18,6 +18,7 @@ from gaussmix.engine.assignment import Labelled
 from gaussmix.engine.evaluator import Evaluator
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.threads import one_blas_thread
+from gaussmix.engine.kernels.choose import prompt
 from gaussmix.errors import DataError, ParameterError
 from gaussmix.estimators.answers import checked_rows, log_densities
 from gaussmix.estimators.checks import ILL_DEFINED, Rows, checked_sample_weight, counting
@@ -234,7 +235,7 @@ class MixtureClassifier(ClassifierMixin, MixtureRole):
     def _gaussians(self, rows: Rows, labels: Integers) -> list[Mixture]:
         """Return a Gaussian for each class, their covariances of one structure."""
         n_classes = len(self.classes_)
-        with one_blas_thread():
+        with prompt(), one_blas_thread():
             evaluator = Evaluator.open(open_source(rows.x, weights=rows.weights), LocalEngine(), 0)
             model = model_of(self, evaluator)
             try:

@@ -19,6 +19,7 @@ from gaussmix.data.open import open_source
 from gaussmix.engine.evaluator import Evaluator, appraise_source
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.threads import one_blas_thread
+from gaussmix.engine.kernels.choose import prompt
 from gaussmix.errors import ParameterError
 from gaussmix.estimators.answers import MixtureAnswers, checked_rows, labels, new_rows
 from gaussmix.estimators.callbacks import CallbackSupportMixin, Task, ending_callbacks
@@ -243,11 +244,10 @@ class GaussianMixture(CallbackSupportMixin, MixtureAnswers):
     def _fit(self, X: Any, sample_weight: Any, *, partial: bool = False) -> NDArray[Any]:
         """Fit; return the rows as an array."""
         self._validate_params()
-        x = new_rows(self, X)
-        rows = weighted_rows(x, sample_weight)
+        rows = weighted_rows(x := new_rows(self, X), sample_weight)
         require_rows(rows, self.n_components, FIRST_BATCH if partial else "")
         task = Task.fit(self, self.n_init, x, sample_weight)
-        with one_blas_thread():
+        with prompt(), one_blas_thread():
             evaluator = Evaluator.open(open_source(rows.x, weights=rows.weights), LocalEngine(), 0, _SAMPLED)
             last = self._last("warm_start") if self.warm_start and hasattr(self, "converged_") else None
             best = best_ascent(self, rows, evaluator, last, task)

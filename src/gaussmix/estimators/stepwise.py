@@ -14,6 +14,7 @@ from gaussmix.data.open import open_source
 from gaussmix.engine.evaluator import Evaluator
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.threads import one_blas_thread
+from gaussmix.engine.kernels.choose import prompt
 from gaussmix.engine.summary import Pilot
 from gaussmix.errors import DataError
 from gaussmix.estimators.checks import ILL_DEFINED, Rows
@@ -79,7 +80,7 @@ def step(settings: Any, mixture: Mixture, seen: Statistics | None, weight: float
     DataError
         When a covariance becomes singular.
     """
-    with one_blas_thread():
+    with prompt(), one_blas_thread():
         evaluator = Evaluator.open(open_source(rows.x, weights=rows.weights), LocalEngine(), 0, 1)
         if seen is None:
             mixture = mixture.expressed_in(model_of(settings, evaluator).pilot.coordinates)

@@ -11,7 +11,7 @@ from typing import final
 
 from gaussmix.covariance import Family
 from gaussmix.covariance.regularization import Regularization
-from gaussmix.engine.climb import can_climb
+from gaussmix.engine.climb import can_climb, is_small
 from gaussmix.engine.evaluator import Appraise, Evaluator
 from gaussmix.engine.scoring import Appraisal
 from gaussmix.engine.summary import Summary
@@ -228,11 +228,11 @@ class Candidates:
         """Race those that have not run yet by a looser rule, on the row sample where that is not all rows.
 
         There may be a bar to reach, an objective; where others have run before, their best is one. A candidate that is
-        fitted `alone` has time where passes are cheap: all go on after the first heat, and being behind is no reason
-        to give up, for moves out of an optimum go down before they climb.
+        fitted `alone` to few rows has time: all go on after the first heat, and being behind is no reason to give up,
+        for moves out of an optimum go down before they climb.
         """
         model, rule = contest.model, self.recipe.rule
-        lavish = alone and model.small
+        lavish = alone and is_small(model.regularization, self.evaluator.summary)
         bar = bar if contest.leader is None or lavish else max(bar, contest.leader.objective)
         rule = StoppingRule(max(_HEAT_TOL, rule.tol), min(_HEAT_PASSES, rule.max_passes), bar)
         if contest.sampled:

@@ -36,7 +36,8 @@ _OF_FIT = (
     ),
     *("effective_rows", "kish_rows", "assigned", "warnings", "effort", "algorithm", "tol", "max_passes", "seed"),
     *("acceleration", "allow_spurious"),
-    *("missing", "weights_from", "columns", "regularization", "start", "n_starts", "trace", "starts", "gaussmix"),
+    *("missing", "weights_from", "columns", "regularization", "start", "n_starts", "trace", "starts"),
+    *("gaussmix", "kernel"),
 )
 _OF_SEARCH = ("criterion", "candidates", "structures", "counts", "prune", "holdout")
 

@@ -106,6 +106,7 @@ def versions(facts: Facts) -> list[tuple[str, str]]:
     """Return what computed the fit and the report."""
     return [
         ("fitted by", f"gaussmix {facts['gaussmix']}" if facts["gaussmix"] else "not known"),
+        *([("kernel", facts["kernel"])] if facts["kernel"] else []),
         ("reported by", f"gaussmix {version('gaussmix')}"),
         ("Python", platform.python_version()),
         *((name, version(name)) for name in ("numpy", "scipy", "numba")),

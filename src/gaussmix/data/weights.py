@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gaussmix.data.source import Chunk
 from gaussmix.errors import ShapeError, WeightError
 
-_HUGE = 1e150  # the square of anything larger overflows
+_HUGE = np.float64(1e150)  # the square of anything larger overflows
 
 
 def weight_array(weights: object) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.race import Race, Raced, compiled_call, shared_out
 from gaussmix.engine.sampling import nested_levels
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
-from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold
+from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold, summarized
 from gaussmix.errors import SourceError
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
@@ -88,8 +88,7 @@ class Evaluator:
     @classmethod
     def open(cls, source: Source, executor: Engine, seed: int = 0, n_sampled: int = MOST_SAMPLED) -> Self:
         """Read the source once for its summary, with a sample of `n_sampled` rows."""
-        # The segments of this read must not depend on a number of rows that only some sources know beforehand.
-        summary: Summary = executor.reduce([SummaryFold(seed, n_sampled)], source, None)[0]
+        summary = summarized(source, executor, seed, n_sampled)
         sized(summary.rows_read * source.n_features)
         return cls(source, executor, summary, {each: summary.pilot(each) for each in (True, False)}, seed)
 
@@ -97,7 +96,7 @@ class Evaluator:
     def sample(self) -> Evaluator:
         """The passes over the row sample, in the same coordinates; itself where the sample is all rows."""
         summary = self.summary
-        if len(summary.sample) == summary.n_rows:
+        if summary.n_sampled == summary.n_rows:
             return self
         source = open_source(summary.sample, weights=summary.sample_weights)
         fold = SummaryFold(0)
@@ -140,7 +139,7 @@ class Evaluator:
         """
         if any(level_of(request) for request in requests):
             return self._answer_by_level(requests)
-        if self.sample is not self and all(is_sampled(request) for request in requests):
+        if all(is_sampled(request) for request in requests) and self.sample is not self:
             return self.sample.answer(requests)
         climbs = [i for i, request in enumerate(requests) if isinstance(request, Climb | Race)]
         answers: list[Any] = [self._appraised(each) if isinstance(each, Appraise) else None for each in requests]

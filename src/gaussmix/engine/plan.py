@@ -181,16 +181,18 @@ def _natural(constants: Array, centres: Array, precisions: Array, moment: Moment
     """Natural parameters (K, 1 + D + S): log density = natural . (1, z, second moments of z) (equation 12)."""
     linear = np.einsum("kij,kj->ki", np.broadcast_to(precisions, (len(centres), *precisions.shape[1:])), centres)
     offset = constants - 0.5 * (linear * centres).sum(axis=1)
-    parts = [offset[:, None], linear]
+    d = centres.shape[1]
+    natural = np.empty((len(centres), 1 + d + moment.width(d)))
+    natural[:, 0], natural[:, 1 : 1 + d] = offset, linear
     if moment is Moment.TRACE:
-        parts.append(-0.5 * precisions[:, :1, 0])
+        natural[:, 1 + d :] = -0.5 * precisions[:, :1, 0]
     elif moment is Moment.DIAGONAL:
-        parts.append(-0.5 * np.diagonal(precisions, axis1=1, axis2=2))
+        natural[:, 1 + d :] = -0.5 * np.diagonal(precisions, axis1=1, axis2=2)
     elif moment is Moment.FULL:
-        halved = -precisions + 0.5 * np.eye(centres.shape[1]) * precisions
-        parts.append(pack(halved))
-    wide = [np.broadcast_to(part, (len(centres), part.shape[1])) for part in parts]
-    return np.ascontiguousarray(np.concatenate(wide, axis=1))
+        halving = 0.5 * np.eye(d)
+        for k, precision in enumerate(np.broadcast_to(precisions, (len(centres), d, d))):  # matrices are large
+            natural[k, 1 + d :] = pack(-precision + halving * precision)
+    return natural
 
 
 def _whiteners(mixture: Mixture) -> Array:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -11,7 +13,8 @@ from numpy.typing import NDArray
 from gaussmix._linalg import Array, read_only
 from gaussmix._random import row_keys
 from gaussmix.coordinates import Coordinates
-from gaussmix.data.source import Chunk
+from gaussmix.data.source import Chunk, Source
+from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.fold import Fold
 
 MOST_SAMPLED = 16384
@@ -22,6 +25,9 @@ _TRIMMED = 0.005  # of the sample's rows, at either end of each feature, are lef
 _LEAST_DIFFERENT = 8  # values, below which a column has classes rather than measurements
 _REPEATED = 0.5  # different values per row of the sample, below which a column may be rounded
 _EPS = float(np.finfo(np.float64).eps)
+_NOTHING = np.empty((0, 0))
+_GATHERED_NUMBERS = 1 << 18  # of a sample that is gathered a few columns at a time: 2 MB
+_HELD_NUMBERS = 1 << 19  # of a sample that is held in any case
 _BLOCK_NUMBERS = 1 << 16  # float64 numbers of which deviations are made at once: 512 KB
 
 
@@ -52,6 +58,33 @@ class Pilot:
 
 @final
 @dataclass(frozen=True, eq=False)
+class Redrawn:
+    """Rows of a source that lie in memory already, copied when they are asked for.
+
+    Parameters
+    ----------
+    source : Source
+        Hands out its rows at no cost.
+    positions : array (M,)
+        Of the rows, in order.
+    """
+
+    source: Source
+    positions: NDArray[np.int64]
+
+    def columns(self, which: slice) -> Array:
+        """Return some of the columns (M, some); what is missing or infinite as zero, as summaries take it."""
+        parts: list[Array] = []
+        for chunk in self.source.chunks():
+            first, last = np.searchsorted(self.positions, (chunk.start, chunk.stop))
+            rows = chunk.x[:, which][self.positions[first:last] - chunk.start].astype(np.float64, copy=False)
+            finite = np.isfinite(rows)
+            parts.append(rows if finite.all() else np.where(finite, rows, 0.0))
+        return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts))
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Summary:
     """Facts about the rows of a source, and a sample of them.
 
@@ -67,7 +100,7 @@ class Summary:
         Ranges, in data units.
     missing, infinite : integer array (D,)
         NaN and infinite values among rows of weight above zero.
-    sample : array (M, D)
+    drawn : array (M, D) or Redrawn
         Rows drawn uniformly without replacement, in their order; all of them where there are few enough.
     sample_weights : array (M,)
         Their weights.
@@ -87,11 +120,21 @@ class Summary:
     maxima: Array
     missing: NDArray[np.int64]
     infinite: NDArray[np.int64]
-    sample: Array
+    drawn: Array | Redrawn
     sample_weights: Array
     keys: NDArray[np.uint64]
     positions: NDArray[np.int64]
     first_gap: int = -1
+
+    @cached_property
+    def sample(self) -> Array:
+        """The rows drawn (M, D)."""
+        return self.drawn if isinstance(self.drawn, np.ndarray) else self.drawn.columns(slice(None))
+
+    @property
+    def n_sampled(self) -> int:
+        """Number of rows drawn."""
+        return len(self.keys)
 
     @property
     def standard_deviations(self) -> Array:
@@ -103,12 +146,14 @@ class Summary:
 
         Trimming keeps one absurd value from swelling the unit; a constant column gets (1e-8 max|x|)^2, or 1.
         """
-        cut = int(_TRIMMED * len(self.sample))
-        central = np.sort(self.sample, axis=0)[cut : len(self.sample) - cut]
+        return self._reference
+
+    @cached_property
+    def _reference(self) -> Array:
         largest = np.maximum(np.abs(self.minima), np.abs(self.maxima))
         # Values that overflow are refused by name later, when it is known what the columns are called.
         with np.errstate(under="ignore", over="ignore", invalid="ignore"):
-            variances = central.var(axis=0)
+            variances = np.concatenate([_central_variances(columns) for columns in self._columns()])
             whole = self.squares / self.weight
             # A mean carries rounding errors of eps times its size, so a constant column's variance need not be zero.
             noise = (1e-14 * largest) ** 2
@@ -136,7 +181,26 @@ class Summary:
         A column is rounded when it has several values, they repeat, and the gaps between the sample's different ones
         are all multiples of the least.
         """
-        return np.array([_step(column) for column in self.sample.T])
+        return self._steps
+
+    @cached_property
+    def _steps(self) -> Array:
+        return np.array([_step(column) for columns in self._columns() for column in columns.T])
+
+    def _columns(self) -> Iterator[Array]:
+        """Yield the sample a few columns at a time, never one alone unless there is but one."""
+        if isinstance(self.drawn, np.ndarray):
+            yield self.drawn
+            return
+        width = max(2, _GATHERED_NUMBERS // self.n_sampled)
+        for columns in np.array_split(np.arange(len(self.means)), max(1, len(self.means) // width)):
+            yield self.drawn.columns(slice(int(columns[0]), int(columns[-1]) + 1))
+
+
+def _central_variances(columns: Array) -> Array:
+    """Return the variances of the columns of (M, some), without their extreme values."""
+    cut = int(_TRIMMED * len(columns))
+    return np.sort(columns, axis=0)[cut : len(columns) - cut].var(axis=0)
 
 
 def _step(column: Array) -> float:
@@ -157,6 +221,14 @@ def sample_rows(n_components: int, n_features: int) -> int:
     return min(MOST_SAMPLED, max(_LEAST_SAMPLED, 1 << (n_components * each - 1).bit_length()))
 
 
+def summarized(source: Source, engine: Engine, seed: int, n_sampled: int) -> Summary:
+    """Read the source once for its summary; a large sample of rows that lie in memory is left where it is."""
+    by_position = source.ready and source.n_features * n_sampled > _HELD_NUMBERS
+    # The segments of this read must not depend on a number of rows that only some sources know beforehand.
+    summary: Summary = engine.reduce([SummaryFold(seed, n_sampled, by_position)], source, None)[0]
+    return replace(summary, drawn=Redrawn(source, summary.positions)) if by_position else summary
+
+
 @final
 @dataclass(frozen=True)
 class SummaryFold(Fold[Summary, Summary]):
@@ -167,6 +239,7 @@ class SummaryFold(Fold[Summary, Summary]):
 
     seed: int
     sample_rows: int = MOST_SAMPLED
+    by_position: bool = False  # whether rows are drawn by their positions alone, and left where they are
 
     @property
     def state_bytes(self) -> int:
@@ -213,7 +286,7 @@ class SummaryFold(Fold[Summary, Summary]):
             left.missing + right.missing,
             left.infinite + right.infinite,
             *self._sampled(
-                np.concatenate([left.sample, right.sample]),
+                None if self.by_position else np.concatenate([left.sample, right.sample]),
                 np.concatenate([left.sample_weights, right.sample_weights]),
                 np.concatenate([left.keys, right.keys]),
                 np.concatenate([left.positions, right.positions]),
@@ -252,16 +325,17 @@ class SummaryFold(Fold[Summary, Summary]):
             x.max(axis=0, initial=-np.inf),
             missing,
             infinite,
-            *self._sampled(x, weights, row_keys(self.seed, positions), positions),
+            *self._sampled(None if self.by_position else x, weights, row_keys(self.seed, positions), positions),
         )
 
     def _sampled(
-        self, rows: Array, weights: Array, keys: NDArray[np.uint64], positions: NDArray[np.int64]
+        self, rows: Array | None, weights: Array, keys: NDArray[np.uint64], positions: NDArray[np.int64]
     ) -> tuple[Array, Array, NDArray[np.uint64], NDArray[np.int64]]:
         if len(keys) > self.sample_rows:
             chosen = np.sort(np.argpartition(keys, self.sample_rows - 1)[: self.sample_rows])
-            rows, weights, keys, positions = rows[chosen], weights[chosen], keys[chosen], positions[chosen]
-        return rows, weights, keys, positions
+            rows = None if rows is None else rows[chosen]
+            weights, keys, positions = weights[chosen], keys[chosen], positions[chosen]
+        return _NOTHING if rows is None else rows, weights, keys, positions
 
 
 def _sums_of_deviations(x: Array, weights: Array, base: Array, power: int) -> Array:

@@ -81,7 +81,7 @@ class Replicates:
         executor = evaluator.executor.near
         engine = LocalEngine(threads=1) if model.small else executor
         # The sample of the summary is of the data, not of the replicate, and nothing here asks for one.
-        summary = replace(evaluator.summary, rows_read=n_rows, n_rows=len(evaluator.summary.sample))
+        summary = replace(evaluator.summary, rows_read=n_rows, n_rows=evaluator.summary.n_sampled)
 
         def fitted(source: Source) -> Outcome | None:
             mine = Evaluator(source, engine, summary, evaluator.pilots)

@@ -43,7 +43,8 @@ class Gathered:
         self.counts = np.zeros(k, dtype=np.int64)
         self.totals = np.zeros((k, 1 + d))
         self.pooled = plan.moment is Moment.POOLED
-        self.moments = np.zeros((1 if self.pooled else k, d, d))
+        self.packed = np.zeros((k, 1 + d + d * (d + 1) // 2 if plan.moment is Moment.FULL else 0))
+        self.moments = np.zeros((0 if plan.moment is Moment.FULL else 1 if self.pooled else k, d, d))
         self._product = aligned(d, d)
 
     def add(self, columns: Array, shares: Array) -> None:
@@ -56,7 +57,10 @@ class Gathered:
         for k in np.flatnonzero(self.counts > most):
             rows = self.buffers[k, : self.counts[k]]
             np.matmul(rows.T, rows, out=self._product)
-            self.moments[0 if self.pooled else k] += self._product
+            if self.packed.size:
+                stages.add_lower(self._product[None], self.packed[k : k + 1])
+            else:
+                self.moments[0 if self.pooled else k] += self._product
             self.counts[k] = 0
 
     def finish(self, sums: Sums, moment: Moment) -> None:
@@ -67,7 +71,7 @@ class Gathered:
         if self.pooled:
             sums.pooled[:] += self.moments[0]
         elif moment is Moment.FULL:
-            stages.add_lower(self.moments, sums.totals)
+            sums.totals[:, 1 + d :] += self.packed[:, 1 + d :]
         else:
             squares = np.diagonal(self.moments, axis1=1, axis2=2)
             sums.totals[:, 1 + d :] += squares.sum(axis=1, keepdims=True) if moment is Moment.TRACE else squares

@@ -60,7 +60,7 @@ def _passes(case: dict[str, Any]) -> str:
     passes = case["passes"]
     measured = sorted(_ok(case), key=lambda row: (not _settled(row, passes), row["pass_best_s"]))
     bases = [row["pass_best_s"] for row in measured if row["rival"] == "scikit-learn" and _settled(row, passes)]
-    lines = [_passes_row(row, passes, bases[0] if bases else None) for row in measured]
+    lines = [_passes_row(_told(row, case), passes, bases[0] if bases else None) for row in measured]
     condition = f", condition {case['condition']:.0e}" if case["condition"] > 1 else ""
     title = f"{_shape(case)}, {case['structure']}{condition}"
     note = (
@@ -79,6 +79,8 @@ def _passes_row(row: Row, passes: int, base: float | None) -> str:
         setup = seconds(row["setup_s"]) if row["setup_s"] > 0.0 else "about 0"
         share = _percent(row["share_of_product"])
     reached = seconds(row["total_s"]) if row["reached"] else f"not reached in {seconds(row['total_s'])}"
+    if row.get("passes", passes) != passes:
+        reached = f"{row['passes']} M-steps in {seconds(row['total_s'])}"
     score = f"{row['score']:.6f}" if row["score"] is not None else f"none: {row['invalid']}"
     return _line(row, [*pace, setup, reached, f"{row['memory_mb']:.0f} MB", share, score])
 
@@ -88,7 +90,16 @@ def _settled(row: Row, passes: int) -> bool:
     best, median = row["pass_best_s"], row["pass_median_s"]
     if best <= 0.0 or row["share_of_product"] > _POSSIBLE:
         return False
-    return abs(median - best) <= 0.5 * best and best * (passes - 1) >= 0.1 * row["total_s"]
+    return abs(median - best) <= 0.5 * best and best * (row.get("passes", passes) - 1) >= 0.1 * row["total_s"]
+
+
+def _told(row: Row, case: dict[str, Any]) -> Row:
+    """Return a row whose remark says where it is of another run than gaussmix's, and how busy the machine was then."""
+    ours = next((each for each in case["rows"] if each["rival"] == "gaussmix"), row)
+    if not row.get("apart") or row["run"] == ours.get("run"):
+        return row
+    when = f"{row['run'].split()[0]}, others held {_percent(row.get('busy_before', 0.0))}"
+    return row | {"remark": ", ".join(filter(None, (row["remark"], when)))}
 
 
 def _predict(case: dict[str, Any]) -> str:
@@ -148,8 +159,10 @@ def _line(row: Row, cells: list[str]) -> str:
 
 def _others(case: dict[str, Any], columns: int) -> list[str]:
     """Return the rows of those that could not be measured, with the reason."""
-    left = [row for row in case["rows"] if row["status"] != "ok"]
-    return [f"| {row['rival']} | {row['reason']} |" + " |" * (columns - 1) for row in left]
+    left = [_told(row, case) for row in case["rows"] if row["status"] != "ok"]
+    names = [f"{row['rival']} ({row['remark']})" if row.get("apart") else row["rival"] for row in left]
+    rows = zip(names, left, strict=True)
+    return [f"| {name} | {row['reason']} |" + " |" * (columns - 1) for name, row in rows]
 
 
 def _ok(case: dict[str, Any]) -> list[Row]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
 STATUSES = ("ok", "absent", "unsupported", "failed")
+_NEAR = 1e-6  # of log-likelihood per row: as good as the target
 _CASE = ("name", "kind", "n_rows", "n_features", "n_components", "structure", "rows", "date")
 _ROW = {
     "passes": ("pass_best_s", "pass_median_s", "setup_s", "total_s", "memory_mb", "score", "target", "reached"),
@@ -43,6 +46,8 @@ def check(results: dict[str, Any]) -> dict[str, Any]:
 def update(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """Return `old` with whole cases of `new` in place of its own, so that rows compared come from one run.
 
+    Rivals that make but a few passes are measured apart: rows of them stay, or are put beside the others, and say so.
+
     Raises
     ------
     ValueError
@@ -54,8 +59,32 @@ def update(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         if old["machine"][fact] != new["machine"][fact]:
             raise ValueError(f"measured on another machine: {fact} {old['machine'][fact]!r}, {new['machine'][fact]!r}")
     fresh = {case["name"]: case for case in new["cases"]}
-    kept = [fresh.pop(case["name"], case) for case in old["cases"]]
-    return new | {"cases": [*kept, *fresh.values()]}
+    kept = [_renewed(case, fresh.pop(case["name"], case)) for case in old["cases"]]
+    apart = all(row.get("apart") for case in new["cases"] for row in case["rows"])
+    return (old if apart else new) | {"cases": [*kept, *fresh.values()]}
+
+
+def _renewed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    measured = {row["rival"] for row in new["rows"]}
+    apart = [row for row in new["rows"] if row.get("apart")]
+    base = old if len(apart) == len(new["rows"]) else new
+    kept = [row for row in old["rows"] if row["rival"] not in measured and (base is old or row.get("apart"))]
+    rows = [*(row for row in new["rows"] if not row.get("apart")), *kept, *apart]
+    if old["kind"] == "passes":
+        find_target(rows, old["passes"])
+    return base | {"rows": rows}
+
+
+def find_target(rows: Sequence[dict[str, Any]], passes: int) -> None:
+    """Add to the rows the target, and who reached it: those who made all `passes` from the given start set it."""
+    whole = [row for row in rows if row["status"] == "ok" and row.get("passes", passes) == passes]
+    given = [row["score"] for row in whole if row["score"] is not None and row.get("given_start", True)]
+    target = statistics.median(given) if given else None
+    for row in rows:
+        if row["status"] == "ok":
+            score = row["score"]
+            reached = row in whole and score is not None and target is not None and score >= target - _NEAR
+            row |= {"target": target, "reached": reached}
 
 
 def read(path: Path) -> dict[str, Any]:

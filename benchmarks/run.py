@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,12 @@ import numpy as np
 from benchmarks import judge, machine, simulation, startup
 from benchmarks.cases import Case
 from benchmarks.environments import absence, command
+from benchmarks.results import find_target
 from benchmarks.rivals import Rival
 
 Row = dict[str, Any]
 _JUDGED = 20_000  # rows whose responsibilities are checked
 _ENOUGH = 20.0  # seconds measured, after which one round is enough
-_NEAR = 1e-6  # of log-likelihood per row: as good as the target
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class _Bench:
                 if rows[rival.name]["status"] != "ok" or _measured(answers[rival.name]) > _ENOUGH:
                     continue
                 busy.append(machine.wait_for_quiet(self.settings.patience))
+                rows[rival.name]["busy_before"] = busy[-1]
                 answer, wrong = self._ask(rival)
                 self.settings.say(f"{self.case.name}, round {number + 1}, {rival.name}: {wrong or 'done'}")
                 if wrong:
@@ -121,7 +123,8 @@ class _Bench:
             speeds.append(machine.product_speed())
         for rival in rivals:
             if rows[rival.name]["status"] == "ok":
-                rows[rival.name] |= self._summary(answers[rival.name], max(speeds))
+                passes = rows[rival.name]["passes"]
+                rows[rival.name] |= self._summary(answers[rival.name], passes, max(speeds))
         found = list(rows.values())
         self._finish(found)
         return {"product_gflops": max(speeds) / 1e9, "busy_before": statistics.median(busy or [0.0]), "rows": found}
@@ -131,6 +134,8 @@ class _Bench:
         row: Row = {
             "rival": rival.name,
             "remark": rival.remark,
+            "passes": min(self.case.passes, rival.most_passes),
+            "apart": self.case.kind == "passes" and rival.most_passes < self.case.passes,
             "given_start": rival.given_start,
             "status": "ok",
             "reason": "",
@@ -154,7 +159,7 @@ class _Bench:
                 timeout=self.settings.timeout,
             )
         except subprocess.TimeoutExpired:
-            return {}, f"took more than {self.settings.timeout:.0f} s"
+            return {}, f"took more than {self.settings.timeout:.0f} s{self._for_what(rival)}"
         if done.returncode or not answer.exists():
             return {}, _last_words(done)
         found = json.loads(answer.read_text())
@@ -162,7 +167,7 @@ class _Bench:
 
     def _arguments(self, rival: Rival) -> list[str]:
         case, settings, folder = self.case, self.settings, self.folder
-        passes = (1, case.passes)
+        passes = (1, min(case.passes, rival.most_passes))
         if rival.home == "R":
             script = Path(__file__).parent / "rivals" / "mclust.R"
             numbers = (*passes, settings.repeats, settings.budget)
@@ -193,6 +198,11 @@ class _Bench:
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GAUSSMIX_THREADS")
         return os.environ | dict.fromkeys(names, threads) | {"PYTHONWARNINGS": "ignore"} | rival.environment
 
+    def _for_what(self, rival: Rival) -> str:
+        """Return how much was asked for, for those who did not do it in time."""
+        high = min(self.case.passes, rival.most_passes)
+        return f" for a run of one M-step and one of {high}" if self.case.kind == "passes" else ""
+
     def _judged(self, rival: Rival, found: Row) -> Row:
         """Return what the judge says of a model or of responsibilities."""
         if self.case.kind == "select":
@@ -213,7 +223,7 @@ class _Bench:
         except ValueError as error:  # what was fitted is no mixture
             return {"score": None, "invalid": str(error)}
 
-    def _summary(self, answers: Sequence[Row], speed: float) -> Row:
+    def _summary(self, answers: Sequence[Row], passes: int, speed: float) -> Row:
         """Return one row of all rounds."""
         last = answers[-1]
         row: Row = {
@@ -223,17 +233,18 @@ class _Bench:
             "imported_s": min(each["imported"] for each in answers),
         }
         if self.case.kind == "passes":
-            return row | {"score": last["score"], "invalid": last.get("invalid", "")} | self._per_pass(answers, speed)
+            row |= {"score": last["score"], "invalid": last.get("invalid", "")}
+            return row | self._per_pass(answers, passes, speed)
         times = [seconds for each in answers for seconds in each["times"]]
         row |= {"best_s": min(times), "median_s": statistics.median(times), "samples": len(times)}
         names = ("error",) if self.case.kind == "predict" else ("best", "bic", "degenerate", "cells")
         return row | {name: last[name] for name in names}
 
-    def _per_pass(self, answers: Sequence[Row], speed: float) -> Row:
+    def _per_pass(self, answers: Sequence[Row], passes: int, speed: float) -> Row:
         """Return seconds per pass by differences, which cancel what does not depend on the number of passes."""
         lows = [seconds for each in answers for seconds in each["low"]]
         highs = [seconds for each in answers for seconds in each["high"]]
-        more = self.case.passes - 1
+        more = passes - 1
         best = (min(highs) - min(lows)) / more
         # Runs that followed each other had the same neighbours on the machine; so their difference is less disturbed.
         pairs = [high - low for low, high in zip(lows, highs, strict=True)]
@@ -249,13 +260,7 @@ class _Bench:
     def _finish(self, rows: list[Row]) -> None:
         """Add what only all rows together tell: who reached the target, and how cells compare."""
         if self.case.kind == "passes":
-            given = [row["score"] for row in rows if row.get("score") is not None and row["given_start"]]
-            target = statistics.median(given) if given else None
-            for row in rows:
-                if row["status"] == "ok":
-                    score = row["score"]
-                    reached = score is not None and target is not None and score >= target - _NEAR
-                    row |= {"target": target, "reached": reached}
+            find_target(rows, self.case.passes)
         theirs = next((row["cells"] for row in rows if row["rival"] == "mclust" and "cells" in row), None)
         for row in rows:
             cells = row.pop("cells", None)
@@ -282,12 +287,18 @@ def results(cases: Sequence[Case], rivals: Sequence[Rival], settings: Settings, 
     if quick:
         cases = [case.quick() for case in cases]
     facts = machine.facts(settings.threads)
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
     return {
         "schema": 1,
         "quick": quick,
         "machine": facts,
-        "cases": [measure(case, rivals, settings) | {"date": facts["date"]} for case in cases],
+        "cases": [_dated(measure(case, rivals, settings), facts["date"], began) for case in cases],
     }
+
+
+def _dated(case: dict[str, Any], date: str, run: str) -> dict[str, Any]:
+    """Return a case with the day on which it was measured, and with the run that every row is of."""
+    return case | {"date": date, "rows": [row | {"run": run} for row in case["rows"]]}
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ class Rival:
         Whether it begins where it is told to.
     compiles : bool
         Whether every number of passes is compiled anew, so that a first run of each does not count.
+    most_passes : int
+        M-steps of its longer run, where as many as others make would take minutes.
     home : {"own", "here", "R"}
         An environment of its own, the one that runs the benchmarks, or R's library.
     environment : dict
@@ -58,6 +60,7 @@ class Rival:
     remark: str = ""
     given_start: bool = True
     compiles: bool = False
+    most_passes: int = 1 << 30
     home: Home = "own"
     environment: dict[str, str] = field(default_factory=dict)
 

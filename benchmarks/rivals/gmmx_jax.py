@@ -17,6 +17,7 @@ RIVAL = Rival(
     structures=("full", "diagonal"),
     predicts=True,
     compiles=True,
+    most_passes=2,
     remark="float32, the only precision it accepts",
 )
 

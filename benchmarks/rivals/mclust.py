@@ -10,5 +10,6 @@ RIVAL = Rival(
     requirements=("r-cran-mclust",),
     selects=True,
     home="R",
+    most_passes=2,
     remark="one thread",
 )

@@ -14,6 +14,7 @@ RIVAL = Rival(
     requirements=("mlpack",),
     structures=("full", "diagonal"),
     given_start=False,
+    most_passes=2,
     remark="from its own k-means",
 )
 

@@ -17,6 +17,7 @@ RIVAL = Rival(
     requirements=("torch==2.13.0", "pomegranate"),
     structures=("full", "diagonal"),
     predicts=True,
+    most_passes=2,
 )
 
 

@@ -16,6 +16,7 @@ RIVAL = Rival(
     ("tgmm", "torch"),
     ("torch", "tgmm"),
     requirements=("torch==2.13.0", "tgmm"),
+    most_passes=2,
 )
 NAMES = {"full": "full", "tied": "tied_full", "diagonal": "diag"}
 

@@ -30,6 +30,8 @@ from gaussmix.statistics import Statistics
 
 Made = TypeVar("Made")
 
+_SPARED = 2  # times the rows of a sample: where all rows are no more, asking the sample saves too little
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,7 @@ class Evaluator:
     def sample(self) -> Evaluator:
         """The passes over the row sample, in the same coordinates; itself where the sample is all rows."""
         summary = self.summary
-        if len(summary.sample) == summary.n_rows:
+        if summary.n_rows <= _SPARED * len(summary.sample):
             return self
         source = open_source(summary.sample, weights=summary.sample_weights)
         fold = SummaryFold(0)

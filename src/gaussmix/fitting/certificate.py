@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from gaussmix._linalg import Array
-from gaussmix.fitting.candidate import StartRecord
+from gaussmix.fitting.contest import StartRecord
 from gaussmix.fitting.method import Outcome
 from gaussmix.fitting.stopping import Reason
 

@@ -40,9 +40,13 @@ class Judge:
             return False
         known = self._known.get(outcome)
         if known is None:
-            found = self.degenerate(outcome, *_masses(outcome))
-            known = self._known[outcome] = any(self._alone or each.share > LARGEST_SHARE for each in found)
+            known = self._known[outcome] = bool(self.wrong(outcome))
         return known
+
+    def wrong(self, outcome: Outcome) -> tuple[int, ...]:
+        """Return the components that may have bought likelihood."""
+        found = self.degenerate(outcome, *_masses(outcome))
+        return tuple(each.component for each in found if self._alone or each.share > LARGEST_SHARE)
 
     def degenerate(self, outcome: Outcome, mass: Array, kish: Array) -> tuple[Degeneracy, ...]:
         """Return its degenerate components, with these masses and sums of squared responsibilities (K,)."""

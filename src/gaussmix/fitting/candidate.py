@@ -170,28 +170,32 @@ class Candidates:
         work, on_all = self._work(contest), bool(contest.earlier)
         cheapest, most = work <= _CHEAPEST and not on_all, _WORTH_DOUBTING if on_all else _CHEAP
         fresh = 0 if work > most else _FRESH if cheapest else _FEW_FRESH
-        asked = self._asked(contest)
-        small = can_climb(contest.model.regularization, asked.summary) and not on_all
-        same = self.same * asked.summary.weight
+        small = contest.model.small and not on_all
+        same = self.same * self._asked(contest).summary.weight
         search = Search(self.recipe.effort.moves, fresh, cheapest, small, repairs_only, same)
         return escaped(contest, self._heats_alone, self.seeds, search)
 
     def _landed(self, contest: Contest, same: float) -> Method[Contest]:
         """Race the best optima of the row sample on all rows."""
         field = contenders(contest.field, contest.judge.spurious, _LANDING, same)
-        return self._heats_alone(replace(contest, field=tuple(field), sampled=False, earlier=contest.records))
+        return self._heats_alone(self._on_all(contest, field))
+
+    def _on_all(self, contest: Contest, field: Sequence[Runner]) -> Contest:
+        """Return the contest of these runners on all rows."""
+        judge = self._judge(contest.model)
+        return replace(contest, judge=judge, field=tuple(field), sampled=False, earlier=contest.records)
 
     def _decided(
         self, contest: Contest, rule: StoppingRule, most: int = _FINALISTS, max_passes: int | None = None
     ) -> Method[Contest]:
         """Run the best of the row sample on all rows until the rule is met."""
-        algorithm, model, spurious = self.recipe.algorithm, contest.model, contest.judge.spurious
+        algorithm, model = self.recipe.algorithm, contest.model
         field = yield from decided(
-            *(finalists(contest.field, spurious, most), model, rule),
+            *(finalists(contest.field, contest.judge.spurious, most), model, rule),
             *(self._nested(contest, max_passes), self._n_parameters(contest)),
-            *(algorithm.finishing, self._reseed(model), spurious),
+            *(algorithm.finishing, self._reseed(model), self._judge(model).spurious),
         )
-        return replace(contest, field=tuple(field), sampled=False, earlier=contest.records)
+        return self._on_all(contest, field)
 
     def _asked(self, contest: Contest) -> Evaluator:
         """Return the passes over the rows that a contest is run on."""
@@ -224,7 +228,8 @@ class Candidates:
         runners = tuple(Runner(start.kind, start, start.favourite) for start in starts)
         sampled = self.evaluator.sample is not self.evaluator
         model = self.model(family)
-        return Contest(family, n_components, model, self._judge(model), runners, sampled)
+        scale = self.evaluator.summary.weight / self.evaluator.sample.summary.weight if sampled else 1.0
+        return Contest(family, n_components, model, self._judge(model, scale), runners, sampled)
 
     def heats(self, contest: Contest, bar: float = -math.inf, *, alone: bool = False) -> Method[Contest]:
         """Race those that have not run yet by a looser rule, on the row sample where that is not all rows.
@@ -248,7 +253,7 @@ class Candidates:
         """Return how many of the fresh runners of a candidate that is fitted alone go on, and after how many passes."""
         if contest.earlier:
             return Pace(patient=True)
-        every, small = len(fresh), can_climb(contest.model.regularization, self._asked(contest).summary)
+        every, small = len(fresh), contest.model.small
         if small and begun:
             return Pace(_LONG_HEAT, every // 2, patient=True, barless=True)
         if small or (self._work(contest) <= _CHEAP and not (begun and any(not each.favourite for each in fresh))):
@@ -315,8 +320,8 @@ class Candidates:
         appraisal = replace(hasty, log_likelihood=hasty.log_likelihood * scale)
         return Fitted(contest.family, contest.n_components, ordered, appraisal, (), records)
 
-    def _judge(self, model: Model) -> Judge:
-        return Judge(model, self.recipe.allow_spurious)
+    def _judge(self, model: Model, scale: float = 1.0) -> Judge:
+        return Judge(model, self.recipe.allow_spurious, scale)
 
     def _reseed(self, model: Model) -> Reseed:
         return lambda mixture, dead: self.seeds.reseed(model, mixture, dead)

@@ -71,7 +71,7 @@ def escaped(contest: Contest, heats: Heats, seeds: Seeds, search: Search) -> Met
         ways = tuple(_ways_out(contest, leader, seeds, rounds))
         if not ways:
             break
-        for batch in [(*fresh, *ways)] if search.at_once else [fresh, ways]:
+        for batch in [(*ways, *fresh)] if search.at_once else [ways, fresh]:
             if batch:
                 contest = yield from heats(replace(contest, field=(*contest.field, *batch)))
         failures, rounds = 0 if _bettered(contest, leader, search.same) else failures + 1, rounds + 1

@@ -24,11 +24,15 @@ class Judge:
         Whose outcomes they are.
     lenient : bool
         Whether it objects to none.
+    scale : float
+        Times as much weight that all rows have as those that the outcomes are of: the regularization is for all rows,
+        and supplies so many times more of a sample's scatters.
     """
 
-    def __init__(self, model: Model, lenient: bool = False) -> None:
+    def __init__(self, model: Model, lenient: bool = False, scale: float = 1.0) -> None:
         self._model = model
         self._lenient = lenient
+        self._scale = scale
         # One that shares its whole covariance with the others cannot buy any.
         self._alone = model.structure.n_own_parameters(model.pilot.coordinates.n_features) > 0
         self._known: WeakKeyDictionary[Outcome, bool] = WeakKeyDictionary()
@@ -46,7 +50,12 @@ class Judge:
     def wrong(self, outcome: Outcome) -> tuple[int, ...]:
         """Return the components that may have bought likelihood."""
         found = self.degenerate(outcome, *_masses(outcome))
-        return tuple(each.component for each in found if self._alone or each.share > LARGEST_SHARE)
+        return tuple(each.component for each in found if self._objects(each))
+
+    def _objects(self, found: Degeneracy) -> bool:
+        share = found.share / (found.share + (1.0 - found.share) * self._scale)
+        otherwise = found.rows <= found.least or bool(found.rounded) or found.ratio > 0.0
+        return share > LARGEST_SHARE or (self._alone and otherwise)
 
     def degenerate(self, outcome: Outcome, mass: Array, kish: Array) -> tuple[Degeneracy, ...]:
         """Return its degenerate components, with these masses and sums of squared responsibilities (K,)."""

@@ -135,10 +135,12 @@ class Ground:
 
     def _certificate(self, fitted: Fitted, outcome: Outcome) -> Certificate:
         evaluator = self.evaluator
-        on_sample = any(start.on_sample for start in fitted.starts)
-        weight = (evaluator.sample if on_sample else evaluator).summary.weight
+        # Objectives of the row sample and of all rows do not compare: the latter tell more, where there are any.
+        whole = [start for start in fitted.starts if not start.on_sample]
+        weight = (evaluator if whole else evaluator.sample).summary.weight
         spreads = evaluator.pilots[fitted.family.axis_equivariant].spreads
-        return certify(outcome, fitted.starts, spreads, self.candidates.same * weight)
+        same = self.candidates.same * weight
+        return certify(outcome, whole or fitted.starts, spreads, same, outcome.objective if whole else math.inf)
 
     def _no_mixture(self, fitted: Fitted) -> TooFewRowsError | FitError:
         name, k = fitted.family.name, fitted.n_components

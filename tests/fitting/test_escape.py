@@ -100,3 +100,20 @@ def test_an_optimum_that_one_start_has_come_to_is_believed_later(thorough, copie
 
 def contest_seeds() -> Seeds:
     return Seeds(Evaluator.open(open_source(clusters(1)), gm.LocalEngine(1)).summary, 0)
+
+
+def with_three_rows_at(place: float) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    blobs = [rng.standard_normal((80, 2)), 6.0 + rng.standard_normal((80, 2))]
+    return np.concatenate([*blobs, place + 0.01 * rng.standard_normal((3, 2))])
+
+
+def test_rows_far_from_all_others_are_told_and_not_given_back() -> None:
+    assert gm.fit(with_three_rows_at(50.0), 3, "VVV").degenerate
+
+
+def test_rows_amid_others_are_given_back() -> None:
+    x = with_three_rows_at(3.0)
+    spurious = gm.Mixture([0.48, 0.5, 0.02], [[0, 0], [6, 6], [3, 3]], [np.eye(2), np.eye(2), 1e-4 * np.eye(2)])
+    assert gm.fit(x, 3, "VVV", start=spurious).degenerate
+    assert not gm.fit(x, 3, "VVV").degenerate

@@ -7,14 +7,18 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import final
 
+import numpy as np
+
 from gaussmix.fitting.contest import Contest
 from gaussmix.fitting.method import Method, Outcome
 from gaussmix.fitting.race import Runner
 from gaussmix.fitting.starts.groups import groups_of, likely_groups, moves, repairs
 from gaussmix.fitting.starts.seeds import Seeds, is_start
+from gaussmix.mixture import Mixture
 
 _OFTEN = 3  # starts that come to one optimum, from which on it is not doubted
 _DOUBTED = 2  # times as many rounds must fail where an optimum is doubted
+_FAR = 10.0  # standard deviations of the squared distance of a component's own rows: what is farther off is not amid it
 _TRIED = 4  # starts by k-means that every candidate has
 
 Heats = Callable[[Contest], Method[Contest]]
@@ -61,9 +65,9 @@ class Search:
 def escaped(contest: Contest, heats: Heats, seeds: Seeds, search: Search) -> Method[Contest]:
     """Race ways out of the best optimum so far, until a number of rounds has led to nothing better.
 
-    Out of a spurious optimum leads what gives the rows of its degenerate components back: nothing that makes sense is
-    higher, and moves would end at saddles below it. Out of others lead moves. What few starts have come to is doubtful:
-    then each round tries new ones, too.
+    Out of a spurious optimum leads what gives the rows of its degenerate components back, if they lie amid others:
+    nothing that makes sense is higher, and moves would end at saddles below it. Out of others lead moves. What few
+    starts have come to is doubtful: then each round tries new ones, too.
     """
     failures = rounds = 0
     while (leader := contest.leader) is not None and not search.over(contest, leader, failures):
@@ -95,9 +99,20 @@ def _ways_out(contest: Contest, leader: Outcome, seeds: Seeds, number: int) -> I
     if found is None:
         return
     lots = seeds.generator("moves", number, contest.n_components)
-    wrong = contest.judge.wrong(leader) if contest.judge.spurious(leader) else ()
-    for start in repairs(found, wrong, seeds.z, lots) if wrong else moves(found, seeds.z, lots):
-        yield Runner(start.kind, start)
+    if not contest.judge.spurious(leader):
+        yield from (Runner(start.kind, start) for start in moves(found, seeds.z, lots))
+        return
+    wrong = [k for k in contest.judge.wrong(leader) if _amid(leader.mixture, k)]
+    if wrong:
+        yield from (Runner(start.kind, start) for start in repairs(found, wrong, seeds.z, lots))
+
+
+def _amid(mixture: Mixture, component: int) -> bool:
+    """Whether a component lies where others put rows: chance has not brought those together that lie elsewhere."""
+    d, centre = mixture.n_features, mixture.centres[component]
+    others = [j for j in range(mixture.n_components) if j != component]
+    squares = [np.square(mixture.spread.whiten(j, (centre - mixture.centres[j])[None])).sum() for j in others]
+    return min(squares, default=np.inf) <= d + _FAR * np.sqrt(2.0 * d)
 
 
 def _fresh(contest: Contest, seeds: Seeds, number: int, search: Search) -> Iterator[Runner]:

@@ -157,3 +157,15 @@ def test_a_problem_is_measured_in_processes_of_its_own(tmp_path):
     assert set(measured) == set(grid.RIVALS)
     assert len(measured["scikit-learn"]["fits"]) == grid.RESTARTS
     assert grid_tables.lead(measured, "scikit-learn", 500) >= -grid_tables.NEAR
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_component_too_small_for_the_sample_is_found_among_all_rows(seed):
+    # A hundred rows of ten thousand are twenty of the row sample, fewer than their covariance has parameters.
+    problem = problems.Problem(10_000, 8, 8, "small", "unequal", seed)
+    x, truth = problem.rows(), problem.mixture()
+    found = gm.fit(x, 8, "VVV")
+    best = gm.fit(x, 8, "VVV", start=gm.Mixture(*truth))
+    assert not found.degenerate
+    assert found.log_likelihood >= best.log_likelihood - 1e-6 * len(x)

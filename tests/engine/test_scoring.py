@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 import gaussmix as gm
 from gaussmix.data.source import Chunk, Source
-from gaussmix.engine.climb import SmallRows
 from gaussmix.engine.evaluator import scoring_plan
 from gaussmix.engine.kernels.numpy import NumpyKernel
 from gaussmix.engine.scoring import AppraisalFold
+from gaussmix.engine.small_rows import SmallRows
 from gaussmix.engine.summary import Pilot
 
 MIXTURE = gm.Mixture([1.0], [[0.0, 0.0]], [np.eye(2)])

@@ -57,3 +57,14 @@ def test_the_gradient_is_that_of_the_likelihood_by_the_means() -> None:
 def test_facts_carry_the_certificate() -> None:
     facts = gm.summarize(gm.fit(rows(), 2))
     assert set(facts["certificate"]) == {"remaining", "gradient", "starts", "reached", "runner_up", "condition"}
+
+
+def test_spurious_optima_do_not_count_as_the_one_returned() -> None:
+    rng = np.random.default_rng(2)
+    x = np.concatenate([rng.standard_normal((90, 2)), 4.0 + 1e-3 * rng.standard_normal((3, 2))])
+    result = gm.fit(x, 2, "VVV")
+    higher = [start for start in result.starts if start.objective > result.log_likelihood + 1.0]
+    assert higher  # three rows buy much likelihood
+    assert not result.degenerate
+    near = [start for start in result.starts if abs(start.objective - result.trace[-1]) < 0.009]
+    assert result.certificate.reached == sum(start.reason == "converged" for start in near)

@@ -14,7 +14,8 @@ from scipy.stats import invwishart, multivariate_normal
 
 import gaussmix as gm
 from gaussmix.arguments import open_ground, recipe_of
-from gaussmix.covariance import family
+from gaussmix.coordinates import Coordinates
+from gaussmix.covariance import Moment, Scatter, family
 from gaussmix.covariance.eigenvalue_ratio import truncated
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.errors import ParameterError, ShapeError
@@ -22,7 +23,7 @@ from gaussmix.fitting.drive import Driver
 from gaussmix.fitting.em import em
 from gaussmix.fitting.fit import given_start
 
-FREE = ("EII", "VII", "EEI", "VVI", "EEE", "VVV")
+FREE = ("EII", "VII", "EEI", "VVI", "EEE", "EEV", "VVV")
 TIED = tuple(name for name in ALL if name not in FREE)
 
 # R: me(iris[, 1:4], name, unmap(iris$Species), prior = priorControl(),
@@ -223,6 +224,39 @@ def test_fits_obey_the_ratio_and_climb(structure: str, seed: int, k: int, most: 
     assert values.max() <= most * values.min() * (1 + 1e-9)
     assert max(result.trace[-1:]) == pytest.approx(result.log_likelihood, rel=1e-9), "no penalty"
     assert falls(x, k, structure, gm.EigenvalueRatio(most)) <= 1e-9
+
+
+@settings(max_examples=40)
+@given(seeds, st.integers(1, 4), st.integers(2, 4), st.floats(1.0, 20.0), st.floats(1e-4, 1.0))
+def test_no_shared_eigenvalues_on_any_axes_beat_the_truncated_ones(
+    seed: int, k: int, d: int, most: float, size: float
+) -> None:
+    """Of EEV: neither other eigenvalues within the ratio, in any order, nor axes turned a little are likelier."""
+    rng = np.random.default_rng(seed)
+    roots = rng.standard_normal((k, d, d + 2)) * np.exp(rng.standard_normal((k, d, 1)))
+    mass, matrices = rng.uniform(1.0, 50.0, k), roots @ roots.transpose(0, 2, 1)
+    penalty = gm.EigenvalueRatio(most).settled(family("EEV", d), Coordinates.identity(d))
+    scatter = Scatter(Moment.FULL, mass, mass[:, None, None] * matrices, d)
+    prepared = penalty.prepare(scatter, np.zeros((k, d)))
+    found = family("EEV", d).estimate(prepared, None).dense()
+
+    def fit(covariances: np.ndarray) -> float:
+        logs = np.linalg.slogdet(covariances)[1]
+        traces = np.trace(np.linalg.solve(covariances, matrices), axis1=1, axis2=2)
+        return float((mass * (logs + traces)).sum())
+
+    values = np.linalg.eigvalsh(found)
+    assert values.max() <= most * values.min() * (1 + 1e-9)
+    np.testing.assert_allclose(values, np.broadcast_to(values[:1], values.shape), rtol=1e-9)
+    least = fit(found)
+    vectors = np.linalg.eigh(matrices)[1]
+    for _ in range(20):
+        other = rng.permutation(values[0] * np.exp(size * rng.standard_normal(d)))
+        other = np.clip(other, other.min(), most * other.min())
+        turned = np.linalg.qr(vectors + size * rng.standard_normal((k, d, d)))[0]
+        for axes in (vectors, turned):
+            assert fit((axes * other) @ axes.transpose(0, 2, 1)) >= least - 1e-9 * abs(least)
+        assert fit((turned * values[:, None, :]) @ turned.transpose(0, 2, 1)) >= least - 1e-9 * abs(least)
 
 
 def test_a_start_that_breaks_the_ratio_is_moved(rng: np.random.Generator) -> None:

@@ -16,8 +16,14 @@ from gaussmix.covariance.storage import Covariances
 from gaussmix.covariance.structure import Structure
 from gaussmix.errors import ParameterError
 
-_DEFINED = ("EII", "VII", "EEI", "VVI", "EEE", "VVV", "E", "V")
+_DEFINED = ("EII", "VII", "EEI", "VVI", "EEE", "EEV", "VVV", "E", "V")
 """Structures of which every covariance's eigenvalues are free or all shared: truncating those is the maximum."""
+_TIES = {
+    **dict.fromkeys(("VEI", "VEV"), "shares its shape with the others, not its volume"),
+    **dict.fromkeys(("EVI", "EVV"), "shares its volume with the others, not its shape"),
+    **dict.fromkeys(("VEE", "EVE", "VVE"), "shares its axes with the others, not its eigenvalues"),
+}
+"""Why those of the others cannot be truncated one by one."""
 
 
 @final
@@ -41,7 +47,7 @@ class EigenvalueRatio(Regularization):
     ------
     ParameterError
         When it is below 1 or not finite; in a fit, when the structure ties its eigenvalues in another way (VEI, EVI,
-        VEE, EVE, VVE, EEV, VEV, EVV).
+        VEE, EVE, VVE, VEV, EVV).
     """
 
     most: float
@@ -79,8 +85,8 @@ class EigenvalueRatio(Regularization):
         """Return the constraint of this structure, in the coordinates of a fit."""
         if structure.name not in _DEFINED:
             raise ParameterError(
-                f"EigenvalueRatio: {structure.name} ties its covariances in a way that truncated eigenvalues break; "
-                f"use one of {', '.join(_DEFINED)}, or another regularization"
+                f"EigenvalueRatio: truncated eigenvalues break what ties {structure.name}, of which each component "
+                f"{_TIES[structure.name]}; use one of {', '.join(_DEFINED)}, or another regularization"
             )
         exponents = coordinates.exponents - coordinates.exponents.max()
         return replace(self, structure=structure.name, units=np.ldexp(1.0, exponents))
@@ -106,7 +112,12 @@ class EigenvalueRatio(Regularization):
         matrices = scatter.pooled()[None] / total if pooled else scatter.matrices() / mass[:, None, None]
         outer = common * common[:, None]
         values, vectors = np.linalg.eigh(symmetric(matrices * outer))
-        values = self._within(values, np.ones(1) if pooled else mass)
+        if self.structure == "EEV":
+            # The k-th largest are shared, on axes of each component's own: they stay in order, so no axes fit better.
+            shared = np.broadcast_to((mass @ values / total), values.shape)
+            values = np.broadcast_to(self._within(shared[:1], np.ones(1)), values.shape)
+        else:
+            values = self._within(values, np.ones(1) if pooled else mass)
         matrices = symmetric((vectors * values[:, None, :]) @ np.swapaxes(vectors, 1, 2)) / outer
         if pooled:
             return Scatter(Moment.POOLED, mass, matrices * total, d)

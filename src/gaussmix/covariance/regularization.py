@@ -90,6 +90,10 @@ class Regularization(ABC):
             Unit vectors, in units of the reference spreads, where the share is largest.
         """
 
+    def beyond(self, variances: Array) -> Regularization:
+        """Return what it is beyond these variances (D,), which the rows' own rounding accounts for."""
+        return self
+
     def supplies_less(self, covariances: Covariances, mass: Array, share: float) -> bool:
         """Whether a look suffices to know that all `shares` are below this one."""
         return False
@@ -195,6 +199,10 @@ class AddedDiagonal(Regularization):
     def in_units(self, units: Array) -> Regularization:
         """Return the variances over squared units."""
         return AddedDiagonal(self.variances / units**2)
+
+    def beyond(self, variances: Array) -> Regularization:
+        """Return what is added beyond these variances."""
+        return AddedDiagonal(np.maximum(self.variances - variances, 0.0))
 
     def prepare(self, scatter: Scatter, means: Array) -> Scatter:
         """W_k + n_k diag(variances): the variances then are added to VVV, VVI, VII and EEE, singular or not."""

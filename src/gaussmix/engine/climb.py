@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Self, final
+from typing import NamedTuple, Self, final
 
 import numpy as np
 
@@ -13,28 +13,23 @@ from gaussmix._linalg import Array, Integers
 from gaussmix.coordinates import Coordinates
 from gaussmix.covariance import Family, Moment, Scatter
 from gaussmix.covariance.regularization import PseudoObservations, Regularization, Unregularized
-from gaussmix.data.source import Chunk
 from gaussmix.engine.kernels.choose import compiled
 from gaussmix.engine.kernels.endings import FELL, GOING, SETTLED
-from gaussmix.engine.scoring import Appraisal
-from gaussmix.engine.summary import Pilot, Summary
+from gaussmix.engine.small_rows import SmallRows
+from gaussmix.engine.summary import Summary
+from gaussmix.engine.terms import Terms
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
 MOST_WORK = 1 << 19
 """Rows times (D + 1)^2: beyond it BLAS is worth its calls."""
 MOST_FEATURES = 16
-LEAST_MASS = 1e-13
-"""Of all weight: a component below it has lost its rows to rounding."""
-
 Parameters = tuple[Array, Array, Array]
 
 # Seconds, measured on one core of 2024: for a row and a square of a feature; for a cube of a feature in the M-step of
 # families without axes to turn, with each component's own, and with common ones.
 _E_STEP = 1e-10
 _MATRICES, _OWN_AXES, _COMMON_AXES = 5e-9, 1.7e-8, 7e-8
-
-_CODES = {"I": 0, "E": 1, "V": 2}
 
 
 @final
@@ -113,49 +108,6 @@ class Position:
         centres = self.parameters[1]
         moment = Moment.FULL
         return Statistics(self.coordinates, moment, centres, totals, None, kish, log_likelihood, magnitude, 0.0, weight)
-
-
-@final
-@dataclass(frozen=True, eq=False, slots=True)
-class Terms:
-    """On what terms compiled passes are made.
-
-    Parameters
-    ----------
-    family : Family
-        Of the covariances.
-    regularization : Regularization
-        In the fit's coordinates; pseudo-observations or none.
-    per_feature : bool
-        Which coordinates.
-    sampled : bool
-        Ask the row sample instead of all rows.
-    accelerated : bool
-        Whether to leap where EM is slow.
-    tol, bar : float
-        Of the stopping rule: once it is met, or cannot be, no more passes are made.
-    """
-
-    family: Family
-    regularization: Regularization
-    per_feature: bool
-    sampled: bool
-    accelerated: bool
-    tol: float
-    bar: float
-
-    @property
-    def letters(self) -> tuple[int, int, int]:
-        """Codes of the family's letters."""
-        family = self.family
-        return _CODES[family.volume], _CODES[family.shape], _CODES[family.orientation]
-
-    @property
-    def estimate(self) -> Any:
-        """The compiled M-step."""
-        from gaussmix.engine.kernels.small_families import estimate
-
-        return estimate(*self.letters[1:])
 
 
 @final
@@ -355,49 +307,3 @@ def is_small(regularization: Regularization, summary: Summary) -> bool:
 def can_climb(regularization: Regularization, summary: Summary) -> bool:
     """Whether a small problem's passes are made by compiled code."""
     return is_small(regularization, summary) and compiled()
-
-
-@final
-class SmallRows:
-    """All rows of a small source, transposed, in one set of coordinates."""
-
-    def __init__(self, chunks: list[Chunk], pilot: Pilot) -> None:
-        z = np.concatenate([pilot.coordinates.inward(chunk.x) for chunk in chunks])
-        weights = [np.ones(len(chunk.x)) if chunk.weights is None else chunk.weights for chunk in chunks]
-        self.coordinates = pilot.coordinates
-        self.spreads = pilot.spreads.copy()
-        self.rows = np.ascontiguousarray(z.T)
-        self.weights = np.concatenate(weights)
-        self.total = float(self.weights.sum())
-
-    def arguments(self, terms: Terms) -> tuple[Any, ...]:
-        """Return the first arguments of compiled passes: E-step, M-step, problem and rule."""
-        from gaussmix.engine.kernels.small_expectation import expectation
-
-        strength, reference = pseudo_observations(terms.regularization, len(self.spreads))
-        penalty = strength, reference, self.coordinates.log_jacobian, self.least_mass(strength)
-        problem = self.rows, self.weights, self.spreads, terms.letters, *penalty
-        return expectation, terms.estimate, problem, (terms.accelerated, terms.tol, terms.bar)
-
-    def appraise(self, mixture: Mixture) -> Appraisal | None:
-        """Return what a mixture in these coordinates says of all rows; None where some are too far out to tell."""
-        from gaussmix.engine.kernels.small_appraisal import appraisal
-
-        k, d = mixture.centres.shape
-        factors = np.empty((k, d, d))
-        factors[:] = mixture.spread.triangles()
-        whole = np.empty(3 + 3 * k)
-        weights, centres = np.array(mixture.weights), np.array(mixture.centres)
-        appraisal(self.rows, self.weights, self.coordinates.log_jacobian, weights, centres, factors, whole)
-        return Appraisal.of(whole) if np.isfinite(whole).all() else None
-
-    def least_mass(self, strength: float) -> float:
-        """Return the mass of which a component has died, with pseudo-observations of this strength."""
-        return max(strength, LEAST_MASS * self.total)
-
-
-def pseudo_observations(regularization: Regularization, n_features: int) -> tuple[float, Array]:
-    """Return strength and reference (D,) of pseudo-observations; a strength of 0 where there are none."""
-    if isinstance(regularization, PseudoObservations):
-        return regularization.strength, regularization.variances.copy()
-    return 0.0, np.ones(n_features)

@@ -14,7 +14,7 @@ from gaussmix._linalg import Array
 from gaussmix.covariance import Moment
 from gaussmix.data.open import open_source
 from gaussmix.data.source import Chunk, Source
-from gaussmix.engine.climb import Climb, Climbed, SmallRows
+from gaussmix.engine.climb import Climb, Climbed
 from gaussmix.engine.executors.executor import Engine
 from gaussmix.engine.expectation import Expectation, ExpectationFold
 from gaussmix.engine.fold import MOST_SEGMENT, Fold
@@ -25,12 +25,15 @@ from gaussmix.engine.plan import Form, Plan, make_plan
 from gaussmix.engine.race import Race, Raced, compiled_call, shared_out
 from gaussmix.engine.sampling import nested_levels
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
+from gaussmix.engine.small_rows import SmallRows
 from gaussmix.engine.summary import MOST_SAMPLED, Pilot, Summary, SummaryFold, TotalScatterFold, summarized
 from gaussmix.errors import SourceError
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
 
 Made = TypeVar("Made")
+
+_SPARED = 2  # times the rows of a sample: where all rows are no more, asking the sample saves too little
 
 
 @final
@@ -96,7 +99,7 @@ class Evaluator:
     def sample(self) -> Evaluator:
         """The passes over the row sample, in the same coordinates; itself where the sample is all rows."""
         summary = self.summary
-        if summary.n_sampled == summary.n_rows:
+        if summary.n_rows <= _SPARED * summary.n_sampled:
             return self
         source = open_source(summary.sample, weights=summary.sample_weights)
         fold = SummaryFold(0)

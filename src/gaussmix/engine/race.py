@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gaussmix._linalg import Array
-from gaussmix.engine.climb import Climb, Climbed, Parameters, Room, SmallRows, Terms, pass_seconds, pseudo_observations
+from gaussmix.engine.climb import Climb, Climbed, Parameters, Room, pass_seconds
+from gaussmix.engine.small_rows import SmallRows
+from gaussmix.engine.terms import Terms, pseudo_observations
 
 Flags = NDArray[np.bool_]
 

@@ -20,7 +20,7 @@ from gaussmix.fitting.algorithm import Algorithm
 from gaussmix.fitting.em import Reseed, em, improve
 from gaussmix.fitting.maximize import Collapsed, Died, Model
 from gaussmix.fitting.method import Evaluated, Method, Outcome, together
-from gaussmix.fitting.race import Runner, race, winner
+from gaussmix.fitting.race import Pace, Runner, race, winner
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule, rounding_noise
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics
@@ -81,7 +81,8 @@ def decided(
         made = max(0 if runner.outcome is None else runner.outcome.passes for runner in near)
         allowed = min(rule.max_passes, made + stretch) if len(near) > 1 else rule.max_passes
         stretched, stretch = replace(rule, max_passes=allowed), 2 * stretch
-        ran = yield from race(near, model, stretched, reseed, algorithm=algorithm, final=True, surviving=len(near))
+        every = Pace(surviving=len(near))
+        ran = yield from race(near, model, stretched, reseed, algorithm=algorithm, final=True, pace=every)
         near = [
             Runner(runner.kind, outcome, outcome=outcome)
             for runner in ran

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import count, islice
 from typing import final
 
 from gaussmix.covariance import Family
@@ -17,14 +17,15 @@ from gaussmix.engine.scoring import Appraisal
 from gaussmix.engine.summary import Summary
 from gaussmix.fitting.algorithm import EM, Algorithm
 from gaussmix.fitting.approach import ROWS_PER_PARAMETER, decided
+from gaussmix.fitting.contest import Contest, StartRecord
 from gaussmix.fitting.degeneracy import Degeneracy
 from gaussmix.fitting.effort import EFFORTS, Effort
 from gaussmix.fitting.em import Reseed
+from gaussmix.fitting.escape import Search, doubtful, escaped
 from gaussmix.fitting.judge import Judge
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Method, Outcome, together
-from gaussmix.fitting.race import SURVIVING, Runner, finalists, race, winner
-from gaussmix.fitting.starts.groups import groups_of, likely_groups, moves
+from gaussmix.fitting.race import SURVIVING, Pace, Runner, contenders, finalists, race, winner
 from gaussmix.fitting.starts.seeds import Seeds
 from gaussmix.fitting.stopping import Reason, Stop, StoppingRule
 from gaussmix.statistics import Statistics
@@ -32,32 +33,13 @@ from gaussmix.statistics import Statistics
 _HEAT_TOL = 1e-5  # per row: heats only decide who goes on to the finals
 _HEAT_PASSES = 200
 _FINALISTS = 2
-
-
-@final
-@dataclass(frozen=True)
-class StartRecord:
-    """How one start of a candidate ended.
-
-    Parameters
-    ----------
-    kind : str
-        How it was found.
-    objective : float
-        Best (penalised) log-likelihood it came to, of the rows it was run on.
-    passes : int
-        Passes it made.
-    reason : str
-        Why it ended.
-    on_sample : bool
-        Whether it was run on the row sample only.
-    """
-
-    kind: str
-    objective: float
-    passes: int
-    reason: str
-    on_sample: bool = False
+_SECOND_CHANCES = 4  # runs to the end of runners that others were ahead of, until these turned out to be spurious
+_LONG_HEAT = 32  # passes after which half of the moves go on, where these are cheap
+_FIRST = 4  # starts of a candidate fitted alone that go on after the first heat, beside the favourites
+_LANDING = 8  # optima of the sample that are tried on all rows
+_FRESH, _FEW_FRESH = 4, 2  # new starts in a round of moves
+# Rows times components times squares of features, up to which a pass takes no time, is cheap, is worth a doubt.
+_CHEAPEST, _CHEAP, _WORTH_DOUBTING = 3 << 19, 5 << 19, 1 << 23
 
 
 @final
@@ -134,39 +116,6 @@ class Recipe:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Contest:
-    """A candidate between two stages: its runners so far.
-
-    Parameters
-    ----------
-    family, n_components : Family, int
-        What is fitted.
-    model : Model
-        The family with its regularization, in the coordinates of all rows.
-    judge : Judge
-        Of its outcomes.
-    field : tuple of Runner
-        Every start and how it ended.
-    sampled : bool
-        Whether they were run on the row sample only.
-    """
-
-    family: Family
-    n_components: int
-    model: Model
-    judge: Judge
-    field: tuple[Runner, ...]
-    sampled: bool
-
-    @cached_property
-    def leader(self) -> Outcome | None:
-        """The best outcome so far."""
-        best = winner(self.field, self.judge.spurious)
-        return None if best is None else best.outcome
-
-
-@final
-@dataclass(frozen=True, eq=False)
 class Candidates:
     """How candidates of one source are fitted: first all starts, on the row sample where there is one, then the finals.
 
@@ -195,10 +144,71 @@ class Candidates:
             return (yield from self.finals(contest))
         contest = self.entered(family, n_components)
         if self.recipe.searching:
-            contest = yield from self.escaped((yield from self.heats(contest, alone=True)))
+            contest = yield from self._sought(contest)
         else:
             contest = yield from self.heats(contest)
         return (yield from self.finals(contest))
+
+    def _sought(self, contest: Contest) -> Method[Contest]:
+        """Look for the best optimum: on the row sample first, then on all rows where a doubt is worth their passes."""
+        contest = yield from self._escaped((yield from self._heats_alone(contest)))
+        if not contest.sampled or contest.leader is None:
+            return contest
+        worth = self.same * contest.leader.statistics.weight
+        near = self._work(replace(contest, sampled=False)) <= _WORTH_DOUBTING and self.recipe.effort.moves > 0
+        near = near and contest.n_components > 1 and doubtful(contest, worth)
+        landed = yield from (self._landed(contest, worth) if near else self._decided(contest, self.recipe.rule))
+        if landed.leader is None:
+            return contest
+        return (yield from self._escaped(landed, repairs_only=not near))
+
+    def _heats_alone(self, contest: Contest) -> Method[Contest]:
+        return self.heats(contest, alone=True)
+
+    def _escaped(self, contest: Contest, *, repairs_only: bool = False) -> Method[Contest]:
+        """Try ways out of the best optimum; the dearer passes are, the fewer."""
+        work, on_all = self._work(contest), bool(contest.earlier)
+        cheapest, most = work <= _CHEAPEST and not on_all, _WORTH_DOUBTING if on_all else _CHEAP
+        fresh = 0 if work > most else _FRESH if cheapest else _FEW_FRESH
+        small = self._few(contest) and not on_all
+        same = self.same * self._asked(contest).summary.weight
+        search = Search(self.recipe.effort.moves, fresh, cheapest, small, repairs_only, same)
+        return escaped(contest, self._heats_alone, self.seeds, search)
+
+    def _landed(self, contest: Contest, same: float) -> Method[Contest]:
+        """Race the best optima of the row sample on all rows."""
+        field = contenders(contest.field, contest.judge.spurious, _LANDING, same)
+        return self._heats_alone(self._on_all(contest, field))
+
+    def _on_all(self, contest: Contest, field: Sequence[Runner]) -> Contest:
+        """Return the contest of these runners on all rows."""
+        judge = self._judge(contest.model)
+        return replace(contest, judge=judge, field=tuple(field), sampled=False, earlier=contest.records)
+
+    def _decided(
+        self, contest: Contest, rule: StoppingRule, most: int = _FINALISTS, max_passes: int | None = None
+    ) -> Method[Contest]:
+        """Run the best of the row sample on all rows until the rule is met."""
+        algorithm, model = self.recipe.algorithm, contest.model
+        field = yield from decided(
+            *(finalists(contest.field, contest.judge.spurious, most), model, rule),
+            *(self._nested(contest, max_passes), self._n_parameters(contest)),
+            *(algorithm.finishing, self._reseed(model), self._judge(model).spurious),
+        )
+        return self._on_all(contest, field)
+
+    def _asked(self, contest: Contest) -> Evaluator:
+        """Return the passes over the rows that a contest is run on."""
+        return self.evaluator.sample if contest.sampled else self.evaluator
+
+    def _few(self, contest: Contest) -> bool:
+        """Whether there are so few rows that passes cost next to nothing, whoever makes them."""
+        return is_small(contest.model.regularization, self.evaluator.summary)
+
+    def _work(self, contest: Contest) -> int:
+        """Return how much a pass is: rows times components times the square of features."""
+        features = self.evaluator.source.n_features
+        return self._asked(contest).summary.rows_read * contest.n_components * (features + 1) ** 2
 
     def model(self, family: Family) -> Model:
         """Return what is fitted, in the coordinates that the family allows."""
@@ -222,47 +232,37 @@ class Candidates:
         runners = tuple(Runner(start.kind, start, start.favourite) for start in starts)
         sampled = self.evaluator.sample is not self.evaluator
         model = self.model(family)
-        return Contest(family, n_components, model, self._judge(model), runners, sampled)
+        scale = self.evaluator.summary.weight / self.evaluator.sample.summary.weight if sampled else 1.0
+        return Contest(family, n_components, model, self._judge(model, scale), runners, sampled)
 
     def heats(self, contest: Contest, bar: float = -math.inf, *, alone: bool = False) -> Method[Contest]:
         """Race those that have not run yet by a looser rule, on the row sample where that is not all rows.
 
         There may be a bar to reach, an objective; where others have run before, their best is one. A candidate that is
-        fitted `alone` to few rows has time: all go on after the first heat, and being behind is no reason to give up,
-        for moves out of an optimum go down before they climb.
+        fitted `alone` has time where passes are cheap: nobody is given up for being behind at first, for moves out of
+        an optimum go down before they climb, and starts by lot overtake hierarchies late.
         """
         model, rule = contest.model, self.recipe.rule
-        lavish = alone and is_small(model.regularization, self.evaluator.summary)
-        bar = bar if contest.leader is None or lavish else max(bar, contest.leader.objective)
+        fresh = [runner for runner in contest.field if runner.outcome is None]
+        ran = [runner for runner in contest.field if runner.outcome is not None]
+        pace = self._pace(contest, fresh, begun=bool(ran)) if alone else Pace()
+        bar = bar if contest.leader is None or pace.barless else max(bar, contest.leader.objective)
         rule = StoppingRule(max(_HEAT_TOL, rule.tol), min(_HEAT_PASSES, rule.max_passes), bar)
         if contest.sampled:
             model = _sized(replace(model, sampled=True), self.evaluator.sample.summary)
-        fresh = [runner for runner in contest.field if runner.outcome is None]
-        ran = [runner for runner in contest.field if runner.outcome is not None]
-        algorithm, surviving = self.recipe.algorithm, len(fresh) if lavish else SURVIVING
-        field = yield from race(fresh, model, rule, self._reseed(model), algorithm=algorithm, surviving=surviving)
+        field = yield from race(fresh, model, rule, self._reseed(model), algorithm=self.recipe.algorithm, pace=pace)
         return replace(contest, field=(*ran, *field))
 
-    def escaped(self, contest: Contest) -> Method[Contest]:
-        """Race moves out of the best optimum so far, until a number of rounds has led to nothing better.
-
-        There is no way out of a spurious one: nothing that makes sense is higher, and saddles below it would win.
-        """
-        failures = rounds = 0
-        while failures < self.recipe.effort.moves and (leader := contest.leader) is not None:
-            if contest.judge.spurious(leader):
-                break
-            found = groups_of(leader, contest.model) or likely_groups(leader, contest.model)
-            lots = self.seeds.generator("moves", rounds, contest.n_components)
-            moved = moves(found, self.seeds.z, lots) if found else ()
-            runners = tuple(Runner(move.kind, move) for move in moved)
-            if not runners:
-                break
-            contest = yield from self.heats(replace(contest, field=(*contest.field, *runners)), alone=True)
-            worth = self.same * leader.statistics.weight
-            better = contest.leader is not None and contest.leader.objective > leader.objective + worth
-            failures, rounds = 0 if better else failures + 1, rounds + 1
-        return contest
+    def _pace(self, contest: Contest, fresh: Sequence[Runner], *, begun: bool) -> Pace:
+        """Return how many of the fresh runners of a candidate that is fitted alone go on, and after how many passes."""
+        if contest.earlier:
+            return Pace(patient=True)
+        every, small = len(fresh), self._few(contest)
+        if small and begun:
+            return Pace(_LONG_HEAT, every // 2, patient=True, barless=True)
+        if small or (self._work(contest) <= _CHEAP and not (begun and any(not each.favourite for each in fresh))):
+            return Pace(surviving=every, patient=True, barless=True)
+        return Pace(surviving=SURVIVING if begun else _FIRST, patient=True)
 
     @property
     def same(self) -> float:
@@ -280,28 +280,20 @@ class Candidates:
         if max_passes is not None:
             before = 0 if contest.sampled or contest.leader is None else contest.leader.passes
             rule = replace(rule, max_passes=min(rule.max_passes, before + max_passes))
-        records = tuple(_record(runner, contest.sampled) for runner in contest.field)
-        field = list(contest.field)
-        if bar == math.inf and contest.leader is not None:
-            field = [Runner("heats", contest.leader, outcome=contest.leader)]
+        leader, records = contest.leader, contest.records
+        if bar == math.inf and leader is not None:
+            contest = replace(contest, field=(Runner("heats", leader, outcome=leader),))
         elif contest.sampled:
-            field = yield from decided(
-                *(
-                    finalists(field, contest.judge.spurious, 1 if bar > -math.inf else _FINALISTS),
-                    model,
-                    rule,
-                    self._nested(contest, max_passes),
-                    self._n_parameters(contest),
-                ),
-                *(algorithm.finishing, self._reseed(model), contest.judge.spurious),
-            )
-        elif any(runner.outcome is None for runner in field):
-            field = yield from race(field, model, rule, self._reseed(model), algorithm=algorithm, final=True)
-            records = tuple(_record(runner, False) for runner in field)
+            contest = yield from self._decided(contest, rule, 1 if bar > -math.inf else _FINALISTS, max_passes)
+        elif any(runner.outcome is None for runner in contest.field):
+            field = yield from race(contest.field, model, rule, self._reseed(model), algorithm=algorithm, final=True)
+            contest = replace(contest, field=tuple(field))
+            records = contest.records
+        field = list(contest.field)
         best = yield from self._finish(field, model, contest.judge, rule)
-        if best is None and contest.leader is not None:
+        if best is None and leader is not None:
             # Stopped before all rows were read once: the heats' best is what there is.
-            return self._stopped(contest, contest.leader, records)
+            return self._stopped(contest, leader, records)
         if best is None:
             return Fitted(family, contest.n_components, None, None, (), records)
         ordered = best.in_order()
@@ -332,16 +324,16 @@ class Candidates:
         appraisal = replace(hasty, log_likelihood=hasty.log_likelihood * scale)
         return Fitted(contest.family, contest.n_components, ordered, appraisal, (), records)
 
-    def _judge(self, model: Model) -> Judge:
-        return Judge(model, self.recipe.allow_spurious)
+    def _judge(self, model: Model, scale: float = 1.0) -> Judge:
+        return Judge(model, self.recipe.allow_spurious, scale)
 
     def _reseed(self, model: Model) -> Reseed:
         return lambda mixture, dead: self.seeds.reseed(model, mixture, dead)
 
     def _finish(self, field: list[Runner], model: Model, judge: Judge, rule: StoppingRule) -> Method[Outcome | None]:
         """Return the best of the field, once it has run until the rule is met; `field` is changed accordingly."""
-        while True:
-            best = winner(field, judge.spurious)
+        for left in count(_SECOND_CHANCES, -1):
+            best = winner(field if left > 0 else [r for r in field if r.finished], judge.spurious)
             if best is None or best.outcome is None:
                 return None
             outcome = best.outcome
@@ -360,13 +352,6 @@ class Candidates:
 def _sized(model: Model, summary: Summary) -> Model:
     """Return the model with what the size of the rows allows."""
     return replace(model, small=can_climb(model.regularization, summary), n_rows=summary.rows_read)
-
-
-def _record(runner: Runner, on_sample: bool) -> StartRecord:
-    outcome = runner.outcome
-    if outcome is None:
-        return StartRecord(runner.kind, float("-inf"), 0, (runner.lost or Reason.INTERRUPTED).value, on_sample)
-    return StartRecord(runner.kind, outcome.objective, outcome.passes, outcome.reason.value, on_sample)
 
 
 def _hasty(statistics: Statistics, by_likelihood: bool) -> Appraisal:

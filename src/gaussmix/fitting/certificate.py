@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from gaussmix._linalg import Array
-from gaussmix.fitting.candidate import StartRecord
+from gaussmix.fitting.contest import StartRecord
 from gaussmix.fitting.method import Outcome
 from gaussmix.fitting.stopping import Reason
 
@@ -53,7 +53,9 @@ class Certificate:
         return f"{said}; the next best optimum is {self.runner_up:.3g} nats lower"
 
 
-def certify(outcome: Outcome, starts: Sequence[StartRecord], spreads: Array, same: float) -> Certificate:
+def certify(
+    outcome: Outcome, starts: Sequence[StartRecord], spreads: Array, same: float, most: float = np.inf
+) -> Certificate:
     """Return the certificate of a fit.
 
     Parameters
@@ -66,8 +68,11 @@ def certify(outcome: Outcome, starts: Sequence[StartRecord], spreads: Array, sam
         Standard deviations of the features, in the outcome's coordinates.
     same : float
         Difference of two objectives up to which they are those of one optimum.
+    most : float
+        The objective of the outcome, where it is one of the starts' rows: what is higher was found to be spurious.
     """
     ended = [start.objective for start in starts if start.reason == Reason.CONVERGED.value]
+    ended = [objective for objective in ended if objective <= most + same]
     best = max(ended, default=-np.inf)
     lower = [objective for objective in ended if objective < best - same]
     mixture = outcome.mixture

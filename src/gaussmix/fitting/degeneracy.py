@@ -31,6 +31,8 @@ OUT_OF_LINE = 300.0
 """Times that the pooled variance in some direction is the component's: there it is a seventeenth as wide as usual."""
 FEW = 5
 """Rows per parameter, above which no covariance is a coincidence."""
+_LISTED = 16  # features, up to which a sentence lists a number for each
+_DIGITS = 1e-6  # of a variance, for one that a user has copied from a sentence
 _COINCIDENCES = 0.01  # of its kind that may be expected where a component is believed
 
 
@@ -64,19 +66,19 @@ class Degeneracy:
     rounded: tuple[int, ...] = ()
     ratio: float = 0.0
 
-    def sentence(self, feature_names: tuple[str, ...]) -> str:
-        """What was found and what to do, for the user."""
+    def sentence(self, feature_names: tuple[str, ...], steps: Array | None = None) -> str:
+        """Say what was found and what to do; where the `steps` (D,) of rounding are known, in data units, also how."""
         who = f"component {self.component + 1}"
         if self.rows <= self.least:
             return (
                 f"{who} rests on {self.rows:.3g} rows, and needs more than {self.least} for its covariance; "
                 "use fewer components, a simpler structure, or check those rows"
             )
-        if self.rounded and self.share <= LARGEST_SHARE:
+        if self.rounded and (self.share <= LARGEST_SHARE or set(self.features) <= set(self.rounded)):
             columns = ", ".join(feature_names[i] for i in self.rounded)
             return (
                 f"{who} is narrower in {columns} than the step to which the values are rounded; use fewer components, "
-                "one structure for all (EEE), or leave such columns out"
+                f"one structure for all (EEE), or leave such columns out{_cure(steps)}"
             )
         if self.ratio and self.share <= LARGEST_SHARE:
             return (
@@ -89,6 +91,18 @@ class Degeneracy:
             f"{who} has almost no spread in {columns}: {self.share:.0%} of it there is regularization; leave out "
             "constant or redundant columns, or use fewer components"
         )
+
+
+def _cure(steps: Array | None) -> str:
+    if steps is None or len(steps) > _LISTED:
+        return ""
+    variances = ", ".join(f"{value:.9g}" for value in _rounding(steps))
+    return f"; regularization=gaussmix.AddedDiagonal([{variances}]) counts what rounding hides as variance"
+
+
+def _rounding(steps: Array) -> Array:
+    """Variance (D,) that rounding to such steps makes by itself."""
+    return np.square(steps) / 12.0
 
 
 def find_degenerate(
@@ -111,12 +125,14 @@ def find_degenerate(
         Rows' worth of weight in each component, and equally weighted rows that it rests on.
     steps : array (D,), optional
         To which the features are rounded, in the mixture's coordinates. Rounding alone spreads values by a twelfth of
-        the step's square: a variance below that has been bought with ties.
+        the step's square: a variance below that has been bought with ties, and one that is added to make up for it is
+        no artefact.
     """
     least = max(2, structure.n_own_parameters(mixture.n_features))
     narrow = np.zeros((len(mass), mixture.n_features), dtype=bool)
     if steps is not None:
-        narrow |= mixture.spread.variances() < np.square(steps) / 12.0
+        narrow |= mixture.spread.variances() < (1.0 - _DIGITS) * _rounding(steps)
+        regularization = regularization.beyond(_rounding(steps))
     ratios = _coincidences(mixture, structure, mass, kish_rows, least)
     sane = (kish_rows > least).all() and not narrow.any() and not ratios.any()
     if sane and regularization.supplies_less(mixture.spread, mass, LARGEST_SHARE):

@@ -16,13 +16,14 @@ class Effort:
     name : str
         By which users call it.
     n_starts : int or None
-        Starts of a candidate, in the order of the automatic choice; None for all that it has.
+        Starts of a candidate, in the order of the automatic choice; None for all that it has. A single fit tries more
+        of them where few come to the best optimum.
     rounds : tuple of int
         Least and largest number of rounds in which candidates of a grid suggest starts to their neighbours; between the
         two, as long as that helps.
     moves : int
         Rounds of moves out of the best optimum of a single fit that must fail, one after the other, before it is
-        believed.
+        believed; twice as many for one that is in doubt.
     """
 
     name: str

@@ -135,10 +135,12 @@ class Ground:
 
     def _certificate(self, fitted: Fitted, outcome: Outcome) -> Certificate:
         evaluator = self.evaluator
-        on_sample = any(start.on_sample for start in fitted.starts)
-        weight = (evaluator.sample if on_sample else evaluator).summary.weight
+        # Objectives of the row sample and of all rows do not compare: the latter tell more, where there are any.
+        whole = [start for start in fitted.starts if not start.on_sample]
+        weight = (evaluator if whole else evaluator.sample).summary.weight
         spreads = evaluator.pilots[fitted.family.axis_equivariant].spreads
-        return certify(outcome, fitted.starts, spreads, self.candidates.same * weight)
+        same = self.candidates.same * weight
+        return certify(outcome, whole or fitted.starts, spreads, same, outcome.objective if whole else math.inf)
 
     def _no_mixture(self, fitted: Fitted) -> TooFewRowsError | FitError:
         name, k = fitted.family.name, fitted.n_components
@@ -156,7 +158,8 @@ class Ground:
         outcome = fitted.outcome
         assert outcome is not None
         left = outcome.mixture.n_components
-        messages = [each.sentence(self.feature_names) for each in fitted.degenerate]
+        steps = self.evaluator.summary.steps() if any(each.rounded for each in fitted.degenerate) else None
+        messages = [each.sentence(self.feature_names, steps) for each in fitted.degenerate]
         if left < fitted.n_components:
             messages.append(
                 f"{fitted.n_components - left} of {fitted.n_components} components lost all their rows and were "
@@ -231,8 +234,12 @@ def infeasible(structure: Family, n_components: int) -> Fitted:
 
 
 def usual_regularization(summary: Summary) -> Regularization:
-    """Return what stands in for rows that are not there unless the caller says otherwise, in data units."""
-    return PseudoObservations(_STRENGTH + _STRENGTH_PER_ROW * summary.weight, summary.reference_variances())
+    """Return what stands in for rows that are not there unless the caller says otherwise, in data units.
+
+    A rounded column varies by a twelfth of the square of its step at least, whatever its sample says.
+    """
+    variances = np.maximum(summary.reference_variances(), np.square(summary.steps()) / 12.0)
+    return PseudoObservations(_STRENGTH + _STRENGTH_PER_ROW * summary.weight, variances)
 
 
 def require_rows(summary: Summary, source: Source, names: Sequence[str]) -> None:

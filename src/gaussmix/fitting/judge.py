@@ -8,7 +8,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from gaussmix._linalg import Array
-from gaussmix.engine.climb import Position, pseudo_observations
+from gaussmix.engine.climb import Position
+from gaussmix.engine.terms import pseudo_observations
 from gaussmix.fitting.degeneracy import FEW, LARGEST_SHARE, OUT_OF_LINE, Degeneracy, find_degenerate
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Outcome
@@ -24,11 +25,15 @@ class Judge:
         Whose outcomes they are.
     lenient : bool
         Whether it objects to none.
+    scale : float
+        Times as much weight that all rows have as those that the outcomes are of: the regularization is for all rows,
+        and supplies so many times more of a sample's scatters.
     """
 
-    def __init__(self, model: Model, lenient: bool = False) -> None:
+    def __init__(self, model: Model, lenient: bool = False, scale: float = 1.0) -> None:
         self._model = model
         self._lenient = lenient
+        self._scale = scale
         # One that shares its whole covariance with the others cannot buy any.
         self._alone = model.structure.n_own_parameters(model.pilot.coordinates.n_features) > 0
         self._known: WeakKeyDictionary[Outcome, bool] = WeakKeyDictionary()
@@ -40,9 +45,18 @@ class Judge:
             return False
         known = self._known.get(outcome)
         if known is None:
-            found = self.degenerate(outcome, *_masses(outcome))
-            known = self._known[outcome] = any(self._alone or each.share > LARGEST_SHARE for each in found)
+            known = self._known[outcome] = bool(self.wrong(outcome))
         return known
+
+    def wrong(self, outcome: Outcome) -> tuple[int, ...]:
+        """Return the components that may have bought likelihood."""
+        found = self.degenerate(outcome, *_masses(outcome))
+        return tuple(each.component for each in found if self._objects(each))
+
+    def _objects(self, found: Degeneracy) -> bool:
+        share = found.share / (found.share + (1.0 - found.share) * self._scale)
+        otherwise = found.rows <= found.least or bool(found.rounded) or found.ratio > 0.0
+        return share > LARGEST_SHARE or (self._alone and otherwise)
 
     def degenerate(self, outcome: Outcome, mass: Array, kish: Array) -> tuple[Degeneracy, ...]:
         """Return its degenerate components, with these masses and sums of squared responsibilities (K,)."""

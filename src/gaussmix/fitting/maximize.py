@@ -12,11 +12,12 @@ from gaussmix._linalg import Array
 from gaussmix.covariance import Covariances, Family, Scatter, Structure
 from gaussmix.covariance.regularization import Regularization
 from gaussmix.engine.assignment import SOFT, Assignment
-from gaussmix.engine.climb import LEAST_MASS, Terms
 from gaussmix.engine.expectation import Expectation
 from gaussmix.engine.plan import LARGEST_BOUND, error_bound
+from gaussmix.engine.small_rows import LEAST_MASS
 from gaussmix.engine.summary import Pilot
 from gaussmix.engine.surrogate import Correction
+from gaussmix.engine.terms import Terms
 from gaussmix.fitting.stopping import StoppingRule
 from gaussmix.mixture import Mixture
 from gaussmix.statistics import Statistics

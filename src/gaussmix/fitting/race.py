@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
@@ -21,6 +22,29 @@ from gaussmix.mixture import Mixture
 _HEAT_PASSES = 8
 SURVIVING = 2
 """Starts that go on after the first heat, at most, beside the favourites."""
+
+
+@final
+@dataclass(frozen=True)
+class Pace:
+    """How a race is thinned out.
+
+    Parameters
+    ----------
+    heat_passes : int
+        Of the first heat.
+    surviving : int
+        How many go on then, beside the favourites.
+    patient : bool
+        Whether nobody is given up during the first heat.
+    barless : bool
+        Whether nobody is given up for what others have reached before.
+    """
+
+    heat_passes: int = _HEAT_PASSES
+    surviving: int = SURVIVING
+    patient: bool = False
+    barless: bool = False
 
 
 @final
@@ -66,7 +90,7 @@ def race(
     *,
     algorithm: Algorithm = EM,
     final: bool = False,
-    surviving: int = SURVIVING,
+    pace: Pace | None = None,
 ) -> Method[list[Runner]]:
     """Run every start for a few passes, then the best and the favourites until the rule is met.
 
@@ -77,14 +101,16 @@ def race(
     list of Runner
         All of them, in the order given, with how they ended; those that others outran say so.
     """
-    heat = replace(rule, max_passes=min(_HEAT_PASSES, rule.max_passes))
-    if algorithm.compiled and not final and rule.max_passes > heat.max_passes:
-        request = _one_request(runners, model, heat, rule, surviving)
+    pace = pace or Pace()
+    bar = -math.inf if pace.patient else rule.bar
+    heat = replace(rule, max_passes=min(pace.heat_passes, rule.max_passes), bar=bar)
+    if algorithm.compiled and not final and bar == rule.bar and rule.max_passes > heat.max_passes:
+        request = _one_request(runners, model, heat, rule, pace.surviving)
         if request is not None:
             return (yield from _compiled_race(request, runners, model, heat, rule, reseed))
     first = yield from together([_to_its_end(algorithm.explore(r.start, model, heat, reseed)) for r in runners])
     field = [runner.after(end, finished=final) for runner, end in zip(runners, first, strict=True)]
-    return (yield from _second_heat(field, model, heat, rule, reseed, algorithm, surviving))
+    return (yield from _second_heat(field, model, heat, rule, reseed, algorithm, pace.surviving))
 
 
 def _to_its_end(method: Method[Outcome]) -> Method[Outcome | Reason]:
@@ -210,6 +236,22 @@ def finalists(runners: Sequence[Runner], spurious: Callable[[Outcome], bool], mo
         if sane >= most:
             ran[most - 1] = ran[sane]
     return [Runner(runner.kind, outcome.mixture) for runner, outcome in ran[:most]]
+
+
+def contenders(runners: Sequence[Runner], spurious: Callable[[Outcome], bool], most: int, same: float) -> list[Runner]:
+    """Return the best few optima of a sample, the best first; at most half of them such that are spurious there."""
+    ran = [(runner, outcome) for runner in runners if (outcome := runner.outcome) is not None]
+    ran.sort(key=lambda pair: (pair[1].reason is Reason.DROPPED, -pair[1].objective))
+    found: list[Runner] = []
+    dubious, last = 0, math.inf
+    for runner, outcome in ran:
+        if len(found) == most or outcome.objective > last - same:
+            continue
+        dubious += spurious(outcome)
+        if dubious <= most // 2 or not spurious(outcome):
+            found.append(Runner(runner.kind, outcome.mixture))
+            last = outcome.objective
+    return found
 
 
 def _standing(runner: Runner) -> tuple[bool, float]:

@@ -10,8 +10,8 @@ from typing import Any, cast, final
 
 from gaussmix import criteria
 from gaussmix._linalg import Array, read_only
-from gaussmix.fitting.candidate import StartRecord
 from gaussmix.fitting.certificate import Certificate
+from gaussmix.fitting.contest import StartRecord
 from gaussmix.mixture import Mixture
 
 

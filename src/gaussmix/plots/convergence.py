@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from gaussmix.errors import ParameterError
-from gaussmix.fitting.candidate import StartRecord
+from gaussmix.fitting.contest import StartRecord
 from gaussmix.fitting.result import FitResult
 from gaussmix.plots.palette import INK, PALETTE, titled
 from gaussmix.plots.subject import axes_of, figure_of

@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from gaussmix.covariance import Family
-from gaussmix.fitting.candidate import Contest
+from gaussmix.fitting.contest import Contest
 from gaussmix.fitting.race import Runner
 from gaussmix.fitting.starts.groups import groups_of, join_nearest, splits
 from gaussmix.fitting.starts.start import Start

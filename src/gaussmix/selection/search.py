@@ -11,7 +11,8 @@ from gaussmix import criteria
 from gaussmix.covariance import Family
 from gaussmix.engine.evaluator import appraise_source
 from gaussmix.errors import TooFewRowsError
-from gaussmix.fitting.candidate import Contest, Fitted
+from gaussmix.fitting.candidate import Fitted
+from gaussmix.fitting.contest import Contest
 from gaussmix.fitting.drive import Driver, Progress
 from gaussmix.fitting.fit import Ground, infeasible
 from gaussmix.fitting.method import Ending, Method

@@ -59,17 +59,60 @@ def moves(groups: Start, z: Array, rng: np.random.Generator) -> Iterator[Start]:
         return
     for first, second in nearest_pairs(groups)[:_PAIRS]:
         merged = merge(groups, first, second)
-        badness = merged.mass * np.maximum(np.trace(merged.scatters, axis1=1, axis2=2), 0.0)
-        drawn = int(rng.choice(k - 1, p=badness / badness.sum())) if badness.sum() > 0.0 else 0
-        for component in {int(badness.argmax()), drawn}:
+        drawn, widest = _drawn(merged, rng), int(_badness(merged).argmax())
+        for component in {widest, drawn}:
             yield split(merged, component)
             yield hollow(merged, component)
-        distances = squared_distances(z, merged.means).min(axis=1)
-        if distances.sum() > 0.0:
-            yield plant(merged, z[rng.choice(len(z), p=distances / distances.sum())])
+        planted = _plant_drawn(merged, z, rng)
+        if planted is not None:
+            yield planted
         crowd = crowded(merged, z, rng)
         if crowd is not None:
             yield crowd
+
+
+def repairs(groups: Start, wrong: Sequence[int], z: Array, rng: np.random.Generator) -> Iterator[Start]:
+    """Yield what becomes of an optimum when the rows of some groups are given back and as many are made elsewhere.
+
+    They are all made in one way: by cutting the group with the largest mass times spread, one that is drawn by that, or
+    one drawn so into a core and a halo; or planted where rows lie closely, or far from all means.
+    """
+    kept = [k for k in range(len(groups.mass)) if k not in set(wrong)]
+    if not kept:
+        return
+    left = Start("kept", groups.mass[kept], groups.means[kept], groups.scatters[kept])
+    for grow in (_cut_widest, _cut_drawn, _hollow_drawn, _plant_drawn, crowded):
+        grown: Start | None = left
+        for _ in wrong:
+            grown = None if grown is None else grow(grown, z, rng)
+        if grown is not None:
+            yield grown
+
+
+def _badness(groups: Start) -> Array:
+    return groups.mass * np.maximum(np.trace(groups.scatters, axis1=1, axis2=2), 0.0)
+
+
+def _drawn(groups: Start, rng: np.random.Generator) -> int:
+    badness = _badness(groups)
+    return int(rng.choice(len(badness), p=badness / badness.sum())) if badness.sum() > 0.0 else 0
+
+
+def _cut_widest(groups: Start, z: Array, rng: np.random.Generator) -> Start:
+    return split(groups, int(_badness(groups).argmax()))
+
+
+def _cut_drawn(groups: Start, z: Array, rng: np.random.Generator) -> Start:
+    return split(groups, _drawn(groups, rng))
+
+
+def _hollow_drawn(groups: Start, z: Array, rng: np.random.Generator) -> Start:
+    return hollow(groups, _drawn(groups, rng))
+
+
+def _plant_drawn(groups: Start, z: Array, rng: np.random.Generator) -> Start | None:
+    distances = squared_distances(z, groups.means).min(axis=1)
+    return plant(groups, z[rng.choice(len(z), p=distances / distances.sum())]) if distances.sum() > 0.0 else None
 
 
 def split(groups: Start, component: int) -> Start:

@@ -36,6 +36,11 @@ _LOOK = 64  # rows
 _SHRINKAGE = 1.0  # rows' worth of the pooled covariance in every start, so that no cluster of few rows starts thin
 
 
+def is_start(kind: str) -> bool:
+    """Whether that is a kind of starts, not of moves out of what was found."""
+    return kind in _AUTOMATIC or kind in _SINGLE
+
+
 @final
 class Seeds:
     """The starts of one sample of rows, for any number of components.

@@ -60,7 +60,10 @@ def _passes(case: dict[str, Any]) -> str:
     passes = case["passes"]
     measured = sorted(_ok(case), key=lambda row: (not _settled(row, passes), row["pass_best_s"]))
     bases = [row["pass_best_s"] for row in measured if row["rival"] == "scikit-learn" and _settled(row, passes)]
-    lines = [_passes_row(_told(row, case), passes, bases[0] if bases else None) for row in measured]
+    base = bases[0] if bases else None
+    told = [_told(row, case) for row in measured]
+    # Times of two runs, between which others may have come or gone, make no ratio.
+    lines = [_passes_row(row, passes, base if row in measured else None) for row in told]
     condition = f", condition {case['condition']:.0e}" if case["condition"] > 1 else ""
     title = f"{_shape(case)}, {case['structure']}{condition}"
     note = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
 from gaussmix.data.source import Chunk
 
@@ -26,6 +27,11 @@ class Fold(ABC, Generic[State, Result]):
     def state_bytes(self) -> int:
         """Bytes that a state takes, about."""
 
+    @property
+    def by_columns(self) -> bool:
+        """Whether a segment's rows may lie column by column in memory, without another bit in the answer."""
+        return False
+
     @abstractmethod
     def segment(self, chunk: Chunk) -> State:
         """Return the state that one segment of rows leaves behind."""
@@ -47,6 +53,11 @@ def segment_rows(n_rows: int | None) -> int:
     if n_rows is None:
         return MOST_SEGMENT
     return min(MOST_SEGMENT, max(LEAST_SEGMENT, 1 << max(0, (n_rows // 32).bit_length())))
+
+
+def fitting(folds: Sequence[Fold[Any, Any]], chunk: Chunk) -> Chunk:
+    """Return a segment as all of the folds take it: row by row in memory, unless none of them minds."""
+    return chunk if all(fold.by_columns for fold in folds) else chunk.by_rows()
 
 
 class Tree(Generic[State]):

@@ -15,7 +15,7 @@ from gaussmix.data.source import Chunk, Partition, Source
 from gaussmix.engine.executors.executor import Asked, Engine, Mapped
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.threads import one_blas_thread
-from gaussmix.engine.fold import Fold, Tree, segment_rows
+from gaussmix.engine.fold import Fold, Tree, fitting, segment_rows
 from gaussmix.engine.sampling import RowsFold
 from gaussmix.errors import ClusterError
 
@@ -197,7 +197,7 @@ def _states(folds: Sequence[Fold[Any, Any]], source: Source, rows: Any, length: 
     trees: list[Tree[Any]] = [Tree(fold) for fold in folds]
     with one_blas_thread():
         for stretch in rebatch(source if rows is None else source.filled(rows), length):
-            chunk = stretch.by_rows()
+            chunk = fitting(folds, stretch)
             for fold, tree in zip(folds, trees, strict=True):
                 tree.push(fold.segment(chunk))
     return [tree.root() for tree in trees]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from gaussmix.data.source import Chunk
@@ -87,3 +87,39 @@ class Tree(Generic[State]):
             _, left = self._pending.pop()
             state = self._fold.merge(left, state)
         return state
+
+
+Branches = dict[tuple[int, int], list[Any]]
+"""States of several folds by (level, position): that of 2^level leaves of a tree, `position` times as many before them.
+
+Trees of the same number of leaves are the same tree, whichever of its branches are made first, and where.
+"""
+
+
+def grow(folds: Sequence[Fold[Any, Any]], branches: Branches, level: int, position: int, states: list[Any]) -> None:
+    """Put a branch to others, and together with its neighbour as long as there is one."""
+    while (neighbour := (level, position ^ 1)) in branches:
+        other = branches.pop(neighbour)
+        left, right = (other, states) if position % 2 else (states, other)
+        states = [fold.merge(one, two) for fold, one, two in zip(folds, left, right, strict=True)]
+        level, position = level + 1, position // 2
+    branches[level, position] = states
+
+
+def joined(folds: Sequence[Fold[Any, Any]], some: Iterable[Branches]) -> Branches:
+    """Return branches of one tree put together."""
+    found: Branches = {}
+    for branches in some:
+        for (level, position), states in branches.items():
+            grow(folds, found, level, position, states)
+    return found
+
+
+def roots(folds: Sequence[Fold[Any, Any]], branches: Branches) -> list[Any]:
+    """Return the states of a whole tree, of which there are all branches."""
+    pending = sorted(branches, key=lambda place: place[1] << place[0])
+    states = branches[pending.pop()]
+    while pending:
+        left = branches[pending.pop()]
+        states = [fold.merge(one, two) for fold, one, two in zip(folds, left, states, strict=True)]
+    return states

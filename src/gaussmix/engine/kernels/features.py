@@ -56,34 +56,28 @@ def padded(n_rows: int) -> int:
 
 
 @exact
-def enter(x: NDArray[np.floating], origin: Array, units: Array, columns: Array) -> None:
-    """Write columns (1 + D or 2 + D, padded rows) of the rows x (rows, D), and of zeros that make up a strip."""
-    for i in range(x.shape[1]):
-        column, shift, unit = columns[1 + i], origin[i], units[i]
-        for n in range(x.shape[0]):
-            column[n] = (x[n, i] - shift) * unit
-    complete(columns, x.shape[1], x.shape[0])
+def enter(
+    x: NDArray[np.floating], by_columns: bool, low: int, count: int, origin: Array, units: Array, columns: Array
+) -> None:
+    """Write columns (1 + D or 2 + D, padded rows) of `count` rows from `low` on, and of zeros that make up a strip.
 
-
-@exact
-def enter_columns(x: NDArray[np.floating], low: int, count: int, origin: Array, units: Array, columns: Array) -> None:
-    """Write the same columns of the `count` rows from `low` on, where x (D, rows) has one column after the other."""
-    for i in range(x.shape[0]):
-        column, given, shift, unit = columns[1 + i], x[i][low : low + count], origin[i], units[i]
-        for n in range(count):
-            column[n] = (given[n] - shift) * unit
-    complete(columns, x.shape[0], count)
-
-
-@exact
-def complete(columns: Array, n_features: int, n_rows: int) -> None:
-    """Write ones before the features, zeros behind the rows, and squared lengths where they are asked for."""
+    x is (rows, D), or (D, rows) with `by_columns`.
+    """
+    n_features = origin.shape[0]
     ones = columns[0]
     for n in range(ones.shape[0]):
         ones[n] = 1.0
     for i in range(n_features):
-        column = columns[1 + i]
-        for n in range(n_rows, column.shape[0]):
+        column, shift, unit = columns[1 + i], origin[i], units[i]
+        if by_columns:
+            given = x[i][low : low + count]
+            for n in range(count):
+                column[n] = (given[n] - shift) * unit
+        else:
+            rows = x[low : low + count]
+            for n in range(count):
+                column[n] = (rows[n, i] - shift) * unit
+        for n in range(count, column.shape[0]):
             column[n] = 0.0
     if columns.shape[0] > 1 + n_features:
         length = columns[1 + n_features]

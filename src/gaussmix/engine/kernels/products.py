@@ -72,10 +72,7 @@ def accumulate_blocks(
         features = work[1][: width * rows].reshape(width, rows)
         shares = work[2][: n_components * rows].reshape(n_components, rows)
         per_row = work[3][: 2 * rows].reshape(2, rows)
-        if by_columns:
-            making.enter_columns(x, low, count, origin, units, columns)
-        else:
-            making.enter(x[low : low + count], origin, units, columns)
+        making.enter(x, by_columns, low, count, origin, units, columns)
         making.multiply(columns, pairs, 0, 0, features)
         fill_weights(weights[low : low + count] if weighted else weights[:count], per_row[1])
         block_sums[:] = 0.0

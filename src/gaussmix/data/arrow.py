@@ -152,7 +152,6 @@ def stretches(pieces: Columns, n_rows: int, dtype: np.dtype[np.floating[Any]], w
     Parameters
     ----------
     pieces : iterator of columns
-        Arrow's or NumPy's.
     n_rows : int
         Of all stretches but the last.
     dtype : dtype
@@ -172,7 +171,7 @@ def stretches(pieces: Columns, n_rows: int, dtype: np.dtype[np.floating[Any]], w
             targets = [*lying] if weights is None else [*lying, weights]
             for target, column in zip(targets, columns, strict=True):
                 part = column[first : first + count]
-                target[at : at + count] = part if isinstance(part, np.ndarray) else floats(part)
+                target[at : at + count] = floats(part)
             first, at = first + count, at + count
             if at == n_rows:
                 yield lying.T, weights

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from io import FileIO
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import final
 
 from gaussmix.data import arrow
-from gaussmix.data.pages import PlainColumn, UnexpectedPageError, plain_pages, plain_rows
 from gaussmix.data.table import PART_ROWS, Part, Rows, Wrapped
-from gaussmix.data.thrift import MalformedError
 
-STREAMED_BYTES = 2**18
-"""Bytes of a column that are held at once; without this, whole row groups are read ahead."""
+STREAMED_BYTES = 2**16
+"""Bytes of a column that are read ahead, where otherwise whole row groups were.
 
-ROWS_DECODED = 20_000
-"""Rows that are decoded at once: those of one of pyarrow's pages, so that they are still in the cache when gathered."""
+Fewer than most pages have: what is longer is read to where it is decompressed from, and not by way of this buffer. A
+memory map is no faster, once its pages are given back: the system takes as long to map them again as to copy them.
+"""
+
+ROWS_DECODED = 40_000
+"""Rows that are decoded at once: those of two of pyarrow's pages, so that most pages end where a batch does."""
 
 ROWS_HANDED_OUT = 2**15
 """Rows of a stretch: as many as one thread computes at a time."""
@@ -50,7 +50,8 @@ class ParquetTable(Wrapped):
             self._groups = range(foot.num_row_groups) if groups is None else groups
             self._rows = [foot.row_group(i).num_rows for i in self._groups]
             self._bytes = [_column_bytes(foot, i, len(self._schema)) for i in self._groups]
-        super().__init__(arrow.ArrowTable(self._schema, self._pieces, sum(self._rows), str(path)))
+        self._ends = list(accumulate(self._rows))
+        super().__init__(arrow.ArrowTable(self._schema, self._pieces, self._ends[-1] if self._ends else 0, str(path)))
 
     def n_bytes(self, positions: Sequence[int]) -> int:
         """Compressed bytes of the columns at `positions`."""
@@ -74,95 +75,53 @@ class ParquetTable(Wrapped):
     def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
         """Read all rows, as many at a time as one thread computes."""
         wanted = [*features] if weight is None else [*features, weight]
-        rows = min(ROWS_HANDED_OUT, sum(self._rows), arrow.ROWS_PER_READ)
+        n_rows = sum(self._rows)
+        rows = min(ROWS_HANDED_OUT, n_rows, arrow.ROWS_PER_READ)
         dtype = arrow.float_type(self._schema, features)
         found = arrow.stretches(self._pieces(wanted), rows, dtype, weight is not None)
         read = 0
         while True:
             with arrow.unreadable(str(self._path), self._about(read)):
                 stretch = next(found, None)
+                if stretch is None and read < n_rows:
+                    raise OSError(f"it ends after {read} of {n_rows} rows")
             if stretch is None:
                 return
             read += len(stretch[0])
             yield stretch
 
     def _group_of(self, row: int) -> int:
-        return self._groups[min(bisect_right(list(accumulate(self._rows)), row), len(self._groups) - 1)]
+        return self._groups[min(bisect_right(self._ends, row), len(self._groups) - 1)]
 
     def _about(self, row: int) -> str:
         """Say where the stretch that begins at `row` stands: it may go on into the next row groups."""
         first, last = self._group_of(row), self._group_of(row + ROWS_HANDED_OUT - 1)
+        last = next(groups[-1] for groups in self._read_together() if groups[-1] >= last)
         groups = f"row group {first}" if first == last else f"row groups {first} to {last}"
         return f" from row {row} on, in {groups}"
 
     def _pieces(self, positions: Sequence[int]) -> arrow.Columns:
-        """Read columns once, in pieces of any lengths: Arrow's arrays, or NumPy's of what needs no decoding."""
+        """Read columns once, a batch of all of them at a time."""
         import pyarrow.parquet as parquet
 
-        with (
-            parquet.ParquetFile(self._path, pre_buffer=False, buffer_size=STREAMED_BYTES) as decoder,
-            self._path.open("rb", buffering=0) as file,
-        ):
-            state = os.fstat(file.fileno())
-            plain = plain_pages(self._path, state.st_size, state.st_mtime_ns)
-            reading = _Reading(decoder, file, positions, [self._schema.names[i] for i in positions])
-            flat = decoder.metadata.num_columns == len(self._schema)  # nested columns have several parts
-            for groups, n_rows in self._spans():
-                found = None
-                if flat and len(groups) == 1 and n_rows >= ROWS_HANDED_OUT:
-                    found = plain.columns(file, decoder.metadata, groups[0], positions)
-                yield from reading.decoded(groups, n_rows) if found is None else reading.mixed(groups, n_rows, found)
+        names = [self._schema.names[i] for i in positions]
+        with parquet.ParquetFile(self._path, pre_buffer=False, buffer_size=STREAMED_BYTES) as file:
+            for groups in self._read_together():
+                for batch in file.iter_batches(ROWS_DECODED, row_groups=groups, columns=names, use_threads=False):
+                    yield [batch.column(name) for name in names]
 
-    def _spans(self) -> Iterator[tuple[list[int], int]]:
-        """Yield row groups and the number of their rows: large ones alone, small ones together with neighbours."""
+    def _read_together(self) -> Iterator[list[int]]:
+        """Yield row groups, small ones with neighbours; of a batch from two large ones no error tells which it is."""
         some: list[int] = []
         rows = 0
         for group, count in zip(self._groups, self._rows, strict=True):
-            if some and max(rows, count) >= ROWS_HANDED_OUT:
-                yield some, rows
+            if some and rows + count > ROWS_HANDED_OUT:
+                yield some
                 some, rows = [], 0
-            if count:
-                some.append(group)
-                rows += count
+            some.append(group)
+            rows += count
         if some:
-            yield some, rows
-
-
-class _Reading(NamedTuple):
-    """The ways to read some columns of an open file."""
-
-    decoder: Any
-    file: FileIO
-    positions: Sequence[int]
-    names: Sequence[str]
-
-    def decoded(self, groups: Sequence[int], n_rows: int, first: int = 0) -> arrow.Columns:
-        """Have pyarrow read the rows of some row groups, from `first` to before `n_rows`."""
-        at_once = -(-n_rows // -(-n_rows // ROWS_DECODED))  # so that hardly more than those are decoded
-        batches = self.decoder.iter_batches(at_once, row_groups=groups, columns=self.names, use_threads=False)
-        row = 0
-        for batch in batches:
-            if row + batch.num_rows > first:
-                part = slice(max(0, first - row), n_rows - row)
-                yield [batch.column(name)[part] for name in self.names]
-            row += batch.num_rows
-            if row >= n_rows:
-                return
-        raise OSError(f"it ends after {row} of {n_rows} rows")
-
-    def mixed(self, group: Sequence[int], n_rows: int, plain: Sequence[PlainColumn]) -> arrow.Columns:
-        """Read a row group whose last pages need no decoding; what is not as expected there, pyarrow decodes."""
-        import pyarrow as pa
-
-        row = max(column.first for column in plain)
-        if row:
-            yield from self.decoded(group, row)
-        try:
-            for piece in plain_rows(self.file, plain, row, n_rows):
-                yield piece
-                row += len(piece[0])
-        except (UnexpectedPageError, MalformedError, pa.ArrowException, OSError):
-            yield from self.decoded(group, n_rows, row)
+            yield some
 
 
 def _column_bytes(foot: object, group: int, n_columns: int) -> list[int]:

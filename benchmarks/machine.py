@@ -55,6 +55,11 @@ def busy() -> float:
     return 1.0 - (after[1] - before[1]) / total if total else 0.0
 
 
+def ahead_of_others() -> bool:
+    """Return whether this process has the processors whenever it wants them (`chrt -r 1`), others or not."""
+    return hasattr(os, "SCHED_RR") and os.sched_getscheduler(0) in (os.SCHED_RR, os.SCHED_FIFO)
+
+
 def wait_for_quiet(patience: float, most: float = 0.15) -> float:
     """Wait until at most a share `most` of the machine is taken, `patience` seconds at most; return the share."""
     began = time.monotonic()

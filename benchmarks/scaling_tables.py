@@ -26,7 +26,7 @@ def tables(found: dict[str, Any]) -> str:
     head = (
         f"Measured on {m['date']}: {m['processor']}, {m['cores']} cores, {m['memory_gb']:.0f} GB, {m['system']}, "
         f"Python {m['python']}, NumPy {m['numpy']}. Best of five passes each, of a machine that others use too; they "
-        f"held {_busy(found)} of it when the measurements began."
+        f"held {_busy(found)} of it when the measurements began{', at a lower priority' if found['ahead'] else ''}."
     )
     return "\n\n".join([head, _file(found), _cluster(found), _cost(found)])
 
@@ -72,9 +72,9 @@ def _cluster(found: dict[str, Any]) -> str:
 def _cost(found: dict[str, Any]) -> str:
     lines = [
         "### What more rows cost\n",
-        f"By the measured speed of one thread, and Dask's own time for partitions of {_size(_PARTITION_BYTES)}, in "
-        "which one scheduler is busy for all workers; disk and network as fast as the cores. The last column is "
-        f"{_FIT_PASSES} passes by {_CORES[0]} cores.\n",
+        "By the measured processor time of passes by one thread, and Dask's own time for partitions of "
+        f"{_size(_PARTITION_BYTES)}, in which one scheduler is busy for all workers; disk and network as fast as the "
+        f"cores. The last column is {_FIT_PASSES} passes by {_CORES[0]} cores.\n",
         "| rows | features | K | rows as float64 | moved per pass and partition | core hours per pass | "
         + " | ".join(f"a pass on {cores:,} cores" for cores in _CORES)
         + " | a fit |",
@@ -83,7 +83,7 @@ def _cost(found: dict[str, Any]) -> str:
     overhead = found[f"on_workers_{found['machine']['threads']}"]["per_partition_s"]
     for shape, one in (("file", found["from_file_1"]), ("cluster", found["on_threads_1"])):
         d, k = found[shape]
-        per_row = one["best_s"] / one["n_rows"]
+        per_row = one["processor_s"] / one["n_rows"]  # another thread reads while one computes
         for rows in _ROWS:
             partitions = max(1, 8 * rows * d // _PARTITION_BYTES)
             passes = [max(rows * per_row / cores, partitions * overhead) for cores in _CORES]

@@ -106,6 +106,10 @@ def check_kernel(kernel: Kernel, n_rows: int = 3000, n_features: int = 3, seed: 
             mine, theirs = Sums.zero(plan), Sums.zero(plan)
             kernel.accumulate(plan, x, weights, mine)
             reference.accumulate(plan, x, weights, theirs)
+            if kernel.by_columns:
+                again = Sums.zero(plan)
+                kernel.accumulate(plan, np.asfortranarray(x), weights, again)
+                assert all(map(np.array_equal, mine, again)), "rows that lie column by column give other bits"
             for name, one, other in zip(Sums._fields, mine, theirs, strict=True):
                 _require_close(one, other, f"{plan.form.value} {name}")
             _require_close(kernel.densities(plan, x), reference.densities(plan, x), f"{plan.form.value} densities")

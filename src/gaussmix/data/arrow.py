@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from gaussmix.data.shelf import Shelf
 from gaussmix.data.table import ROWS_PER_READ, Refusal, Rows, Table
 from gaussmix.errors import EmptyDataError, SourceError
 
@@ -99,10 +100,7 @@ class ArrowTable(Table):
 
     def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
         """Read all rows, at most 65,536 at a time."""
-        import pyarrow as pa
-
-        single = all(self._schema.field(i).type == pa.float32() for i in features)
-        dtype = np.dtype(np.float32 if single else np.float64)
+        dtype = float_type(self._schema, features)
         wanted = [*features] if weight is None else [*features, weight]
         with unreadable(self._description):
             for columns in self._batches(wanted):
@@ -110,6 +108,14 @@ class ArrowTable(Table):
                     part = [column.slice(start, ROWS_PER_READ) for column in columns]
                     weights = None if weight is None else floats(part.pop())
                     yield matrix(part, dtype), weights
+
+
+def float_type(schema: ArrowSchema, features: Sequence[int]) -> np.dtype[np.floating[Any]]:
+    """Return float32 where all features are, else float64."""
+    import pyarrow as pa
+
+    single = all(schema.field(i).type == pa.float32() for i in features)
+    return np.dtype(np.float32 if single else np.float64)
 
 
 def is_numeric(kind: ArrowType) -> bool:
@@ -138,6 +144,40 @@ def matrix(columns: Sequence[ArrowArray], dtype: np.dtype[np.floating[Any]]) -> 
     for j, column in enumerate(columns):
         lying[j] = floats(column)
     return lying.T
+
+
+def stretches(pieces: Columns, n_rows: int, dtype: np.dtype[np.floating[Any]], weighted: bool) -> Iterator[Rows]:
+    """Yield columns of pieces of any lengths as stretches of `n_rows` rows, column by column in memory.
+
+    Parameters
+    ----------
+    pieces : iterator of columns
+    n_rows : int
+        Of all stretches but the last.
+    dtype : dtype
+        Of the features.
+    weighted : bool
+        Whether the last column has the weights.
+    """
+    shelf, at = Shelf(), 0
+    lying, weights = np.empty((0, 0), dtype), None
+    for columns in pieces:
+        first, length = 0, len(columns[0])
+        while first < length:
+            if at == 0:
+                lying = shelf.empty((len(columns) - weighted, n_rows), dtype)
+                weights = np.empty(n_rows) if weighted else None
+            count = min(n_rows - at, length - first)
+            targets = [*lying] if weights is None else [*lying, weights]
+            for target, column in zip(targets, columns, strict=True):
+                part = column[first : first + count]
+                target[at : at + count] = floats(part)
+            first, at = first + count, at + count
+            if at == n_rows:
+                yield lying.T, weights
+                at = 0
+    if at:
+        yield lying[:, :at].T, None if weights is None else weights[:at]
 
 
 @contextmanager

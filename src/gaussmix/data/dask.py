@@ -111,7 +111,7 @@ class DaskTable(Table):
         columns = tuple(sorted(set(positions)))
         if columns not in self._parts:
             wanted = self._data
-            if self._names is not None:
+            if self._names is not None and len(columns) < len(self._names):
                 wanted = self._data[[self._data.columns[i] for i in columns]]
             slot = Slot(self._names, self.n_columns, self._kind, self._open)
             pairs = zip(self._lengths, np.ravel(wanted.to_delayed()), strict=True)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import final
 
-from gaussmix.data.arrow import ArrowTable, Columns, unreadable
-from gaussmix.data.table import PART_ROWS, Part, Wrapped
+from gaussmix.data import arrow
+from gaussmix.data.table import PART_ROWS, Part, Rows, Wrapped
 
-STREAMED_BYTES = 2**18
-"""Bytes of a column that are held at once; without this, whole row groups are read ahead."""
+STREAMED_BYTES = 2**16
+"""Bytes of a column that are read ahead, where otherwise whole row groups were.
 
-ROWS_DECODED = 2**15
-"""Rows that are decoded at once: as many as one thread computes at a time, so that they are still in its cache."""
+Fewer than most pages have: what is longer is read to where it is decompressed from, and not by way of this buffer. A
+memory map is no faster, once its pages are given back: the system takes as long to map them again as to copy them.
+"""
+
+ROWS_DECODED = 40_000
+"""Rows that are decoded at once: those of two of pyarrow's pages, so that most pages end where a batch does."""
+
+ROWS_HANDED_OUT = 2**15
+"""Rows of a stretch: as many as one thread computes at a time."""
 
 
 @final
@@ -38,13 +45,13 @@ class ParquetTable(Wrapped):
         import pyarrow.parquet as parquet
 
         self._path = path
-        with unreadable(str(path)), parquet.ParquetFile(path) as file:
-            schema, foot = file.schema_arrow, file.metadata
+        with arrow.unreadable(str(path)), parquet.ParquetFile(path) as file:
+            self._schema, foot = file.schema_arrow, file.metadata
             self._groups = range(foot.num_row_groups) if groups is None else groups
             self._rows = [foot.row_group(i).num_rows for i in self._groups]
-            self._bytes = [_column_bytes(foot, i, len(schema)) for i in self._groups]
-        self._names = tuple(schema.names)
-        super().__init__(ArrowTable(schema, self._batches, sum(self._rows), str(path)))
+            self._bytes = [_column_bytes(foot, i, len(self._schema)) for i in self._groups]
+        self._ends = list(accumulate(self._rows))
+        super().__init__(arrow.ArrowTable(self._schema, self._pieces, self._ends[-1] if self._ends else 0, str(path)))
 
     def n_bytes(self, positions: Sequence[int]) -> int:
         """Compressed bytes of the columns at `positions`."""
@@ -65,29 +72,56 @@ class ParquetTable(Wrapped):
                 first, rows = group + 1, 0
         return parts
 
+    def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
+        """Read all rows, as many at a time as one thread computes."""
+        wanted = [*features] if weight is None else [*features, weight]
+        n_rows = sum(self._rows)
+        rows = min(ROWS_HANDED_OUT, n_rows, arrow.ROWS_PER_READ)
+        dtype = arrow.float_type(self._schema, features)
+        found = arrow.stretches(self._pieces(wanted), rows, dtype, weight is not None)
+        read = 0
+        while True:
+            with arrow.unreadable(str(self._path), self._about(read)):
+                stretch = next(found, None)
+                if stretch is None and read < n_rows:
+                    raise OSError(f"it ends after {read} of {n_rows} rows")
+            if stretch is None:
+                return
+            read += len(stretch[0])
+            yield stretch
+
     def _group_of(self, row: int) -> int:
-        return self._groups[min(bisect_right(list(accumulate(self._rows)), row), len(self._groups) - 1)]
+        return self._groups[min(bisect_right(self._ends, row), len(self._groups) - 1)]
 
     def _about(self, row: int) -> str:
-        """Say where the batch that begins at `row` stands: it may go on into the next row groups."""
-        first, last = self._group_of(row), self._group_of(row + ROWS_DECODED - 1)
+        """Say where the stretch that begins at `row` stands: it may go on into the next row groups."""
+        first, last = self._group_of(row), self._group_of(row + ROWS_HANDED_OUT - 1)
+        last = next(groups[-1] for groups in self._read_together() if groups[-1] >= last)
         groups = f"row group {first}" if first == last else f"row groups {first} to {last}"
         return f" from row {row} on, in {groups}"
 
-    def _batches(self, positions: Sequence[int]) -> Columns:
+    def _pieces(self, positions: Sequence[int]) -> arrow.Columns:
+        """Read columns once, a batch of all of them at a time."""
         import pyarrow.parquet as parquet
 
-        wanted = [self._names[i] for i in positions]
-        read = 0
+        names = [self._schema.names[i] for i in positions]
         with parquet.ParquetFile(self._path, pre_buffer=False, buffer_size=STREAMED_BYTES) as file:
-            batches = file.iter_batches(ROWS_DECODED, row_groups=list(self._groups), columns=wanted, use_threads=False)
-            while True:
-                with unreadable(str(self._path), self._about(read)):
-                    batch = next(batches, None)
-                if batch is None:
-                    return
-                read += batch.num_rows
-                yield [batch.column(name) for name in wanted]
+            for groups in self._read_together():
+                for batch in file.iter_batches(ROWS_DECODED, row_groups=groups, columns=names, use_threads=False):
+                    yield [batch.column(name) for name in names]
+
+    def _read_together(self) -> Iterator[list[int]]:
+        """Yield row groups, small ones with neighbours; of a batch from two large ones no error tells which it is."""
+        some: list[int] = []
+        rows = 0
+        for group, count in zip(self._groups, self._rows, strict=True):
+            if some and rows + count > ROWS_HANDED_OUT:
+                yield some
+                some, rows = [], 0
+            some.append(group)
+            rows += count
+        if some:
+            yield some
 
 
 def _column_bytes(foot: object, group: int, n_columns: int) -> list[int]:

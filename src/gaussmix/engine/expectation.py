@@ -76,6 +76,11 @@ class ExpectationFold(Fold[Sums, Statistics]):
         """Bytes of the sums."""
         return sum(array.nbytes for array in Sums.zero(self.plan))
 
+    @property
+    def by_columns(self) -> bool:
+        """As the kernel; the reference, which knows all assignments, takes rows."""
+        return self.assignment == SOFT and self.kernel.by_columns
+
     def segment(self, chunk: Chunk) -> Sums:
         """Return the sums of one segment."""
         sums = Sums.zero(self.plan)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, TypeVar
 
 from gaussmix.data.source import Chunk
 
@@ -26,6 +27,11 @@ class Fold(ABC, Generic[State, Result]):
     def state_bytes(self) -> int:
         """Bytes that a state takes, about."""
 
+    @property
+    def by_columns(self) -> bool:
+        """Whether a segment's rows may lie column by column in memory, without another bit in the answer."""
+        return False
+
     @abstractmethod
     def segment(self, chunk: Chunk) -> State:
         """Return the state that one segment of rows leaves behind."""
@@ -47,6 +53,11 @@ def segment_rows(n_rows: int | None) -> int:
     if n_rows is None:
         return MOST_SEGMENT
     return min(MOST_SEGMENT, max(LEAST_SEGMENT, 1 << max(0, (n_rows // 32).bit_length())))
+
+
+def fitting(folds: Sequence[Fold[Any, Any]], chunk: Chunk) -> Chunk:
+    """Return a segment as all of the folds take it: row by row in memory, unless none of them minds."""
+    return chunk if all(fold.by_columns for fold in folds) else chunk.by_rows()
 
 
 class Tree(Generic[State]):
@@ -76,3 +87,39 @@ class Tree(Generic[State]):
             _, left = self._pending.pop()
             state = self._fold.merge(left, state)
         return state
+
+
+Branches = dict[tuple[int, int], list[Any]]
+"""States of several folds by (level, position): that of 2^level leaves of a tree, `position` times as many before them.
+
+Trees of the same number of leaves are the same tree, whichever of its branches are made first, and where.
+"""
+
+
+def grow(folds: Sequence[Fold[Any, Any]], branches: Branches, level: int, position: int, states: list[Any]) -> None:
+    """Put a branch to others, and together with its neighbour as long as there is one."""
+    while (neighbour := (level, position ^ 1)) in branches:
+        other = branches.pop(neighbour)
+        left, right = (other, states) if position % 2 else (states, other)
+        states = [fold.merge(one, two) for fold, one, two in zip(folds, left, right, strict=True)]
+        level, position = level + 1, position // 2
+    branches[level, position] = states
+
+
+def joined(folds: Sequence[Fold[Any, Any]], some: Iterable[Branches]) -> Branches:
+    """Return branches of one tree put together."""
+    found: Branches = {}
+    for branches in some:
+        for (level, position), states in branches.items():
+            grow(folds, found, level, position, states)
+    return found
+
+
+def roots(folds: Sequence[Fold[Any, Any]], branches: Branches) -> list[Any]:
+    """Return the states of a whole tree, of which there are all branches."""
+    pending = sorted(branches, key=lambda place: place[1] << place[0])
+    states = branches[pending.pop()]
+    while pending:
+        left = branches[pending.pop()]
+        states = [fold.merge(one, two) for fold, one, two in zip(folds, left, states, strict=True)]
+    return states

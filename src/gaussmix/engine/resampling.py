@@ -129,6 +129,11 @@ class Redrawn(Fold[Any, Any]):
         """As the other fold says."""
         return self.fold.state_bytes
 
+    @property
+    def by_columns(self) -> bool:
+        """As the other fold says."""
+        return self.fold.by_columns
+
     def segment(self, chunk: Chunk) -> Any:
         """Return the other fold's state."""
         return self.fold.segment(self.lot.draw(chunk))

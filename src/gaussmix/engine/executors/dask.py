@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from gaussmix.data.open import open_source
@@ -15,7 +17,7 @@ from gaussmix.data.source import Chunk, Partition, Source
 from gaussmix.engine.executors.executor import Asked, Engine, Mapped
 from gaussmix.engine.executors.local import LocalEngine
 from gaussmix.engine.executors.threads import one_blas_thread
-from gaussmix.engine.fold import Fold, Tree, segment_rows
+from gaussmix.engine.fold import Branches, Fold, Tree, fitting, grow, joined, roots, segment_rows
 from gaussmix.engine.sampling import RowsFold
 from gaussmix.errors import ClusterError
 
@@ -26,7 +28,9 @@ Client: TypeAlias = Any
 States = list[Any]
 """One state per fold."""
 
-_BRANCHES = 8  # states that one task of the tree merges
+_BRANCHES = 8  # neighbouring partitions that one task may read, and branches of their tree that one puts together
+_SPREAD = 4  # tasks for each thread where rows lie in files, which any worker may read
+_REPEATED = 4_000_000  # bytes of plans that may be sent with the tasks of a pass
 _GLANCE = 1.0  # seconds between two looks at whether the cluster is still there
 _CONNECTING = 10.0  # seconds that a scheduler is given to answer
 
@@ -35,9 +39,10 @@ _CONNECTING = 10.0  # seconds that a scheduler is given to answer
 class DaskEngine(Engine):
     """Computes passes on a Dask cluster.
 
-    Each pass is one graph: its plans, a task per partition, and a tree of sums. Nothing is pinned to a worker, and the
-    plans are part of the graph, so that Dask can make again whatever is lost with a worker. Answers depend on how the
-    rows are partitioned, to rounding, and not at all on the number of workers. The row sample is worked on here.
+    Each pass is one graph: its plans, a task for neighbouring partitions that lie on one worker, and a tree of sums.
+    Nothing is pinned to a worker, and plans are part of the graph, so that Dask can make again whatever is lost with
+    a worker. Answers depend on how the rows are partitioned, to rounding, and not at all on the number of workers or
+    where partitions lie. The row sample is worked on here.
 
     Workers need gaussmix, and paths that they can read; data that fit into the cluster's memory should be persisted
     (`x = x.persist()`), since others are computed again at every pass.
@@ -89,8 +94,47 @@ class DaskEngine(Engine):
                 "leave the engine out."
             )
         with _named_errors(self.client):
-            states = self._computed(_graph(folds, parts, segment_rows(n_rows)))
+            branches = self._computed(_graph(folds, parts, self._groups(parts), segment_rows(n_rows)))
+        states = roots(folds, joined(folds, branches))
         return [fold.finish(state) for fold, state in zip(folds, states, strict=True)]
+
+    def _groups(self, parts: Sequence[Partition]) -> list[list[int]]:
+        """Return which partitions are read by one task: neighbours that lie on one worker, or in files.
+
+        Where they lie says how much is done at once, not what comes out, nor on which worker it has to be done.
+        """
+        threads, places = self._whereabouts([part.rows.key for part in parts if part.rows is not None])
+        lying: dict[str | None, list[int]] = {}
+        groups: list[list[int]] = []
+        for i, part in enumerate(parts):
+            where = None if part.rows is None else places.get(part.rows.key)
+            if part.rows is None or where in threads:
+                lying.setdefault(where, []).append(i)
+            else:
+                groups.append([i])  # made for this pass: not more of them at a time than there must be
+        for where, mine in lying.items():
+            hands = _SPREAD * sum(threads.values()) if where is None else threads[where]
+            size = max(1, min(_BRANCHES, len(mine) // max(1, hands)))
+            for _, block in groupby(mine, key=lambda i: i // _BRANCHES):
+                some = list(block)
+                groups += [some[first : first + size] for first in range(0, len(some), size)]
+        return sorted(groups)
+
+    def _whereabouts(self, keys: Sequence[Any]) -> tuple[dict[str, int], dict[Any, str]]:
+        """Return how many threads each worker has, and on which one the results of some tasks lie, if anywhere.
+
+        Nothing where the scheduler does not say: whether it is lost shows when results are waited for.
+        """
+        scheduler = self.client.scheduler
+
+        async def asked() -> tuple[Any, Any]:
+            return await scheduler.ncores(workers=None), await scheduler.who_has(keys=list(keys))
+
+        try:
+            threads, found = self.client.sync(asked, callback_timeout=_CONNECTING)
+        except OSError:
+            return {}, {}
+        return threads, {key: min(where) for key, where in found.items() if where}
 
     def sample(self, source: Source, share: float, seed: int) -> Source:
         """Return a share of the rows, drawn where they are and brought here."""
@@ -105,18 +149,19 @@ class DaskEngine(Engine):
         """Return `work` of every item, done here."""
         return self._near.each(work, items)
 
-    def _computed(self, root: Any) -> States:
+    def _computed(self, tasks: Sequence[Any]) -> list[Branches]:
         from dask import config
 
         # A plan of many large mixtures is worth its bytes; the warning is about data in graphs.
         with config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
-            future = self.client.compute(root)
+            futures = self.client.compute(list(tasks))
         try:
-            return self._awaited(future)
-        finally:
-            future.cancel()
+            return [self._awaited(future) for future in futures]
+        except BaseException:
+            self.client.cancel(futures)
+            raise
 
-    def _awaited(self, future: Any) -> States:
+    def _awaited(self, future: Any) -> Branches:
         """Wait for a result as long as there is somebody to make it."""
         connected = populated = time.monotonic()
         while True:
@@ -180,35 +225,46 @@ def _named_errors(client: Client) -> Generator[None]:
         raise _lost(client) from error
 
 
-def _graph(folds: Sequence[Fold[Any, Any]], parts: Sequence[Partition], length: int) -> Any:
-    """Return the root of a pass's graph: states of partitions, merged by eights in the order of the rows."""
+def _graph(
+    folds: Sequence[Fold[Any, Any]], parts: Sequence[Partition], groups: Sequence[Sequence[int]], length: int
+) -> list[Any]:
+    """Return the tasks of a pass: a few branches of the tree of partitions, which make up all of it."""
     from dask.delayed import delayed
+    from distributed.protocol import pickle as anything
 
-    plan = delayed(tuple(folds), traverse=False, pure=False)
-    read, merge = delayed(_states, pure=False), delayed(_merged, pure=False)
-    level = [read(plan, part.source, part.rows, length) for part in parts]
-    while len(level) > 1:
-        level = [merge(plan, *level[i : i + _BRANCHES]) for i in range(0, len(level), _BRANCHES)]
-    return level[0]
+    sent = anything.dumps(tuple(folds))
+    # A task of its own, whose result workers hand to each other, only where that is less to be sent.
+    plan = sent if len(sent) * len(groups) <= _REPEATED else delayed(sent, traverse=False, pure=False)
+    read, merge = delayed(_branches, pure=False), delayed(_merged, pure=False)
+    level: list[tuple[int, Any]] = []
+    for group in groups:
+        sources = [(i, parts[i].source) for i in group]
+        level.append((group[0], read(plan, sources, [parts[i].rows for i in group], length)))
+    while len(level) > _BRANCHES:
+        blocks = groupby(level, key=lambda each: each[0] // _BRANCHES)
+        level = [(at, merge(plan, [task for _, task in some])) for at, some in blocks]
+    return [task for _, task in level]
 
 
-def _states(folds: Sequence[Fold[Any, Any]], source: Source, rows: Any, length: int) -> States:
-    """Return what one partition leaves behind, on a worker."""
+def _branches(plan: bytes, sources: Sequence[tuple[int, Source]], rows: Sequence[Any], length: int) -> Branches:
+    """Return what some partitions leave behind, on a worker."""
+    folds = pickle.loads(plan)
+    found: Branches = {}
+    for (i, source), mine in zip(sources, rows, strict=True):
+        grow(folds, found, 0, i, _states(folds, source if mine is None else source.filled(mine), length))
+    return found
+
+
+def _states(folds: Sequence[Fold[Any, Any]], source: Source, length: int) -> States:
     trees: list[Tree[Any]] = [Tree(fold) for fold in folds]
     with one_blas_thread():
-        for stretch in rebatch(source if rows is None else source.filled(rows), length):
-            chunk = stretch.by_rows()
+        for stretch in rebatch(source, length):
+            chunk = fitting(folds, stretch)
             for fold, tree in zip(folds, trees, strict=True):
                 tree.push(fold.segment(chunk))
     return [tree.root() for tree in trees]
 
 
-def _merged(folds: Sequence[Fold[Any, Any]], *parts: States) -> States:
-    """Return the merged states of consecutive partitions, on a worker."""
-    merged: States = []
-    for i, fold in enumerate(folds):
-        tree: Tree[Any] = Tree(fold)
-        for states in parts:
-            tree.push(states[i])
-        merged.append(tree.root())
-    return merged
+def _merged(plan: bytes, some: Sequence[Branches]) -> Branches:
+    """Return branches put together, on a worker."""
+    return joined(pickle.loads(plan), some)

@@ -18,7 +18,7 @@ from gaussmix.data.source import Chunk, Source
 from gaussmix.data.transform import Sampled
 from gaussmix.engine.executors.executor import Asked, Engine, Mapped
 from gaussmix.engine.executors.threads import available_threads, one_blas_thread
-from gaussmix.engine.fold import Fold, Tree, segment_rows
+from gaussmix.engine.fold import Fold, Tree, fitting, segment_rows
 
 LEAST_MEMORY = 16_000_000
 _AHEAD, _AHEAD_BYTES = 4, 64_000_000  # stretches for each thread that are read ahead, and what they may take
@@ -105,9 +105,10 @@ class LocalEngine(Engine):
         trees: list[Tree[Any]] = [Tree(fold) for fold in folds]
 
         def segment(chunk: Chunk) -> list[Any]:
-            return [fold.segment(chunk) for fold in folds]
+            rows = fitting(folds, chunk)
+            return [fold.segment(rows) for fold in folds]
 
-        for states in self.map(segment, source, segment_rows(n_rows)):
+        for states in self._map(segment, source, segment_rows(n_rows)):
             for tree, state in zip(trees, states, strict=True):
                 tree.push(state)
         return [fold.finish(tree.root()) for fold, tree in zip(folds, trees, strict=True)]
@@ -142,8 +143,10 @@ class LocalEngine(Engine):
 
     def map(self, work: Callable[[Chunk], Mapped], source: Source, rows: int) -> Iterator[Mapped]:
         """Yield `work` of every `rows` rows of `source`, in order, a few of them computed ahead."""
+        return self._map(_on_rows(work), source, rows)
+
+    def _map(self, work: Callable[[Chunk], Mapped], source: Source, rows: int) -> Iterator[Mapped]:
         chunks = rebatch(source, rows)
-        work = _on_rows(work)
         first = next(chunks, None)
         if first is None:
             return

@@ -165,7 +165,7 @@ class Inward:
     def enter(self, x: NDArray[np.floating]) -> Array:
         """Return the columns of the rows x (rows, D)."""
         columns = self._columns.of(padded(len(x)))
-        enter(x, self.origin, self.units, columns)
+        enter(x, False, 0, len(x), self.origin, self.units, columns)
         return columns
 
 

@@ -56,17 +56,28 @@ def padded(n_rows: int) -> int:
 
 
 @exact
-def enter(x: NDArray[np.floating], origin: Array, units: Array, columns: Array) -> None:
-    """Write columns (1 + D or 2 + D, padded rows) of the rows x (rows, D), and of zeros that make up a strip."""
-    n_features = x.shape[1]
+def enter(
+    x: NDArray[np.floating], by_columns: bool, low: int, count: int, origin: Array, units: Array, columns: Array
+) -> None:
+    """Write columns (1 + D or 2 + D, padded rows) of `count` rows from `low` on, and of zeros that make up a strip.
+
+    x is (rows, D), or (D, rows) with `by_columns`.
+    """
+    n_features = origin.shape[0]
     ones = columns[0]
     for n in range(ones.shape[0]):
         ones[n] = 1.0
     for i in range(n_features):
         column, shift, unit = columns[1 + i], origin[i], units[i]
-        for n in range(x.shape[0]):
-            column[n] = (x[n, i] - shift) * unit
-        for n in range(x.shape[0], column.shape[0]):
+        if by_columns:
+            given = x[i][low : low + count]
+            for n in range(count):
+                column[n] = (given[n] - shift) * unit
+        else:
+            rows = x[low : low + count]
+            for n in range(count):
+                column[n] = (rows[n, i] - shift) * unit
+        for n in range(count, column.shape[0]):
             column[n] = 0.0
     if columns.shape[0] > 1 + n_features:
         length = columns[1 + n_features]

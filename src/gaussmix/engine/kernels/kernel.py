@@ -79,6 +79,11 @@ class Kernel(ABC):
     start. `docs/mathematics.md` has the equations.
     """
 
+    @property
+    def by_columns(self) -> bool:
+        """Whether `accumulate` takes rows that lie column by column in memory, without another bit in the sums."""
+        return False
+
     @abstractmethod
     def accumulate(self, plan: Plan, x: NDArray[np.floating], weights: Array | None, sums: Sums) -> None:
         """Add one segment's sums under the responsibilities of the plan's mixture to `sums`.

@@ -23,6 +23,11 @@ class NumbaKernel(Kernel):
     A block in which some row's every density underflows goes to the reference kernel as a whole.
     """
 
+    @property
+    def by_columns(self) -> bool:
+        """It does: blocks are turned into columns anyway."""
+        return True
+
     def accumulate(self, plan: Plan, x: NDArray[np.floating], weights: Array | None, sums: Sums) -> None:
         """Add one segment's sums under the mixture's own responsibilities."""
         route(plan).accumulate(x, weights, sums)

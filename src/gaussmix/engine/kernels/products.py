@@ -42,6 +42,7 @@ def fill_weights(weights: Array, padded: Array) -> None:
 @exact
 def accumulate_blocks(
     x: NDArray[np.floating],
+    by_columns: bool,
     weights: Array,
     weighted: bool,
     start: int,
@@ -56,20 +57,22 @@ def accumulate_blocks(
 ) -> int:
     """Add the sums of the rows from `start` on; return the number of rows, or the first row of a block left out.
 
-    Left out is a block in which some row's every density underflows. `work` holds room for columns, features, log
-    densities, two numbers per row, and sums. Rows that make up a strip have weight zero. One call per segment: blocks
-    may be so short that calls from Python would keep threads waiting. Without `weighted`, `weights` are a block's ones.
+    x is (rows, D), or (D, rows) with `by_columns`. Left out is a block in which some row's every density underflows.
+    `work` holds room for columns, features, log densities, two numbers per row, and sums. Rows that make up a strip
+    have weight zero. One call per segment: blocks may be so short that calls from Python would keep threads waiting.
+    Without `weighted`, `weights` are a block's ones.
     """
     n_components, width = natural.shape[0], pairs.shape[1]
     block_sums = work[4]
-    for low in range(start, x.shape[0], block_rows):
-        count = min(block_rows, x.shape[0] - low)
+    n_rows = x.shape[1] if by_columns else x.shape[0]
+    for low in range(start, n_rows, block_rows):
+        count = min(block_rows, n_rows - low)
         rows = making.padded(count)
         columns = work[0][: work[0].shape[0] // block_rows * rows].reshape(-1, rows)
         features = work[1][: width * rows].reshape(width, rows)
         shares = work[2][: n_components * rows].reshape(n_components, rows)
         per_row = work[3][: 2 * rows].reshape(2, rows)
-        making.enter(x[low : low + count], origin, units, columns)
+        making.enter(x, by_columns, low, count, origin, units, columns)
         making.multiply(columns, pairs, 0, 0, features)
         fill_weights(weights[low : low + count] if weighted else weights[:count], per_row[1])
         block_sums[:] = 0.0
@@ -80,7 +83,7 @@ def accumulate_blocks(
             return low
         sums += block_sums
         add_moments(features, shares, totals, 0, width, 0, rows)
-    return x.shape[0]
+    return n_rows
 
 
 @final
@@ -109,12 +112,15 @@ class Products(Route):
         (k, p), size, width = self._natural.shape, self.block_rows, self._pairs.shape[1]
         columns, features = aligned(n_columns(self._plan) * size), aligned(width * size)
         work = (columns, features, aligned(k * size), aligned(2 * size), aligned(k + N_SUMS, LANES))
-        totals, added, rows = np.zeros((width, k)), np.zeros((k + N_SUMS, LANES)), one_type(x)
+        totals, added = np.zeros((width, k)), np.zeros((k + N_SUMS, LANES))
+        by_columns = x.flags.f_contiguous and not x.flags.c_contiguous
+        lying = one_type(x.T if by_columns else x)
         w = plain(np.ones(size) if weights is None else weights)
         start = 0
-        while start < len(rows):
+        while start < len(x):
             start = accumulate_blocks(
-                rows,
+                lying,
+                by_columns,
                 w,
                 weights is not None,
                 start,
@@ -127,9 +133,9 @@ class Products(Route):
                 totals,
                 added,
             )
-            if start < len(rows):
+            if start < len(x):
                 block = slice(start, start + size)
-                REFERENCE.accumulate(self._plan, rows[block], None if weights is None else w[block], sums)
+                REFERENCE.accumulate(self._plan, x[block], None if weights is None else w[block], sums)
                 start += size
         sums.totals[:] += totals[:p].T
         add_sums(added, sums)

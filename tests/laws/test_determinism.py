@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -121,6 +123,21 @@ def test_rows_that_lie_column_by_column_give_the_same_bits(
     assert all(found)
 
 
+@contextmanager
+def watched_segments(kind: type[Any]) -> Iterator[list[Chunk]]:
+    """Collect the segments that folds of a kind are given."""
+    seen: list[Chunk] = []
+    segment = kind.segment
+
+    def watched(self: Any, chunk: Chunk) -> Any:
+        seen.append(chunk)
+        return segment(self, chunk)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "segment", watched)
+        yield seen
+
+
 def test_a_pass_takes_columns_as_they_lie(rows: np.ndarray) -> None:
     """What is gathered by columns, as from files, is not gathered again by rows; the sums have the same bits."""
     mixture = gm.fit(rows, 3, "VVV", n_starts=1, tol=1e-4).mixture
@@ -130,11 +147,9 @@ def test_a_pass_takes_columns_as_they_lie(rows: np.ndarray) -> None:
         evaluator = Evaluator.open(open_source(x), LocalEngine(2))
         fold = evaluator.fold(request)
         assert fold.by_columns
-        seen: list[Chunk] = []
-        segment, taken = type(fold).segment, seen.append
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(type(fold), "segment", lambda self, chunk: (taken(chunk), segment(self, chunk))[1])  # noqa: B023
+        with watched_segments(type(fold)) as seen:
             (found[name],) = evaluator.answer([request])
+        assert len(seen) > 2
         assert all(chunk.x.flags.c_contiguous == (name == "rows") for chunk in seen[:-1])
     assert np.array_equal(found["rows"].totals, found["columns"].totals)
     assert found["rows"].log_likelihood == found["columns"].log_likelihood

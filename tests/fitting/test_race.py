@@ -6,16 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import gaussmix as gm
 from gaussmix.covariance.families import NAMES, family
 from gaussmix.covariance.regularization import Unregularized
 from gaussmix.data.open import open_source
+from gaussmix.engine.climb import Climb
 from gaussmix.engine.evaluator import Evaluator
 from gaussmix.engine.race import LONGEST, Race
 from gaussmix.fitting.drive import Driver
+from gaussmix.fitting.em import em
 from gaussmix.fitting.fit import usual_regularization
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.race import Runner, race
@@ -94,3 +96,40 @@ def test_a_start_without_a_mixture_says_why(compiled):
     assert field[0].outcome is None
     assert field[0].lost is Reason.COLLAPSED
     assert all(runner.outcome is not None and runner.lost is None for runner in field[1:])
+
+
+def test_requests_of_all_kinds_are_answered_in_their_order_whoever_shares_a_call_with_whom():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(150, 3)) + 4.0 * rng.integers(0, 3, (150, 1))
+    methods, evaluator = [], None
+    for k in (2, 4, 3):
+        for structure in NAMES:
+            evaluator, model, runners = prepared(x, structure, k, 0)
+            methods.append(next(race(runners, model, RULE))[0])
+            methods.append(next(em(runners[0].start, model, replace(RULE, max_passes=5)))[0])
+    rng.shuffle(methods)
+    assert {type(each) for each in methods} == {Race, Climb}
+    together = evaluator.answer(methods)
+    for request, answer in zip(methods, together, strict=True):
+        (alone,) = evaluator.answer([request])
+        ours, theirs = ([each] if isinstance(request, Climb) else each.climbed for each in (answer, alone))
+        assert [each.objectives for each in ours] == [each.objectives for each in theirs]
+        assert [each.last.mixture.structure for each in ours] == [request.terms.family.name] * len(ours)
+        assert {len(each.last.mixture.weights) for each in ours} == {len(each.last.mixture.weights) for each in theirs}
+
+
+@pytest.mark.parametrize("structure", ["EVE", "VVE"])
+@given(seed=st.integers(0, 2**32), k=st.integers(2, 4), d=st.integers(2, 5))
+@settings(deadline=None, max_examples=10)
+def test_common_axes_that_are_turned_a_little_at_a_pass_come_to_rest_where_whole_m_steps_do(structure, seed, k, d):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(40 * k * d, d)) * rng.uniform(0.3, 3.0, d) + 3.0 * rng.integers(0, k, (40 * k * d, 1))
+    x = x @ np.linalg.qr(rng.normal(size=(d, d)))[0]
+    evaluator, model, runners = prepared(x, structure, k, seed)
+    rule = StoppingRule(1e-8, 2000)
+    (end,) = Driver(evaluator).run([em(runners[0].start, model, rule)])
+    assume(end.reason is Reason.CONVERGED)
+    whole = replace(model, small=False)
+    (further,) = Driver(evaluator).run([em(end.mixture, whole, replace(rule, tol=1e-300, max_passes=10))])
+    # Ten whole M-steps gain what a converged fit is allowed to lack, and no more: 1e-8 a row at a pass.
+    assert further.objective - end.objective <= 10 * rule.tol * len(x)

@@ -94,12 +94,6 @@ class Race:
         passes = n_starts * self.heat_passes + going_on * self.passes
         return passes * pass_seconds(self.terms.family, n_rows, n_components, n_features)
 
-    def run(self, rows: SmallRows) -> Raced:
-        """Run it."""
-        alone = Races([self], rows)
-        alone.run()
-        return next(alone.answers())
-
 
 @final
 @dataclass(frozen=True, eq=False, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple, Self, final
 
 import numpy as np
@@ -242,13 +242,9 @@ class Room(NamedTuple):
     @classmethod
     def within(cls, numbers: Array, n_climbs: int, n_components: int, n_features: int, passes: int) -> Self:
         """Return room for so many climbs, stacked, made of one array; nothing in it yet."""
-        n, k, d = n_climbs, n_components, n_features
-        means, factors, totals = (n, k, d), (n, k, d, d), (n, k, 1 + d + d * (d + 1) // 2)
-        weights, scalars = (n, k), (n, 3)
-        shapes = weights, means, factors, weights, means, factors, totals, weights, scalars, (n, passes)
         arrays: list[Array] = []
         place = 0
-        for shape in shapes:
+        for shape in _shapes(n_climbs, n_components, n_features, passes):
             end = place + math.prod(shape)
             arrays.append(numbers[place:end].reshape(shape))
             place = end
@@ -258,8 +254,7 @@ class Room(NamedTuple):
     @staticmethod
     def size(n_climbs: int, n_components: int, n_features: int, passes: int) -> int:
         """Return how many numbers the room of so many climbs takes."""
-        k, d = n_components, n_features
-        return n_climbs * (2 * k * (1 + d + d * d) + k * (2 + d + d * (d + 1) // 2) + 3 + passes)
+        return sum(math.prod(shape) for shape in _shapes(n_climbs, n_components, n_features, passes))
 
     def of(self, number: int) -> Room:
         """Return the room of one of several climbs."""
@@ -280,6 +275,13 @@ class Room(NamedTuple):
             weights[:], centres[:], factors[:] = start.parameters
         else:
             weights[:], centres[:], factors[:] = start.weights, start.centres, start.spread.triangles()
+
+
+@lru_cache(maxsize=256)
+def _shapes(n: int, k: int, d: int, passes: int) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of the arrays of a `Room`, in the order in which compiled code finds them in its numbers."""
+    mixture = (n, k), (n, k, d), (n, k, d, d)
+    return (*mixture, *mixture, (n, k, 1 + d + d * (d + 1) // 2), (n, k), (n, 3), (n, passes))
 
 
 def pass_seconds(family: Family, n_rows: int, n_components: int, n_features: int) -> float:

@@ -12,6 +12,12 @@ from gaussmix.coordinates import Coordinates
 from gaussmix.covariance import Moment, Scatter
 
 
+def kish_rows(mass: Array, kish: Array) -> Array:
+    """Return to how many equally weighted rows (K,) these sums of weights, and of their squares, come (Kish 1965)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(kish > 0.0, mass**2 / kish, 0.0)
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Statistics:
@@ -148,8 +154,7 @@ class Statistics:
     @property
     def kish_rows(self) -> Array:
         """Return the number of equally weighted rows (K,) that would carry as much information (Kish 1965)."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(self.kish > 0.0, self.mass**2 / self.kish, 0.0)
+        return kish_rows(self.mass, self.kish)
 
     def shifts(self) -> Array:
         """Means minus anchors (K, D)."""

@@ -59,7 +59,7 @@ def test_what_compiled_code_finds_sane_is_not_degenerate(
     judge = Judge(Model(chosen, penalty, pilot, 1e-9, small=True))
     position = Position(coordinates, chosen, ((mass / mass.sum())[None], mixture.centres[None], factors[None]))
     found = find_degenerate(position.mixture, chosen, penalty, mass, mass**2 / kish, pilot.steps)
-    limits = judge._limits  # pyright: ignore[reportPrivateUsage]
+    limits = judge.limits
     assert limits is not None
     passed = sane(mass / mass.sum(), factors, mass, kish, *limits)
     event(f"sane to compiled code: {passed}, degenerate: {bool(found)}")

@@ -15,6 +15,7 @@ from gaussmix.engine.kernels.kernel import Kernel, RowScores
 from gaussmix.engine.plan import Plan
 from gaussmix.errors import MissingValuesError
 from gaussmix.mixture import Mixture
+from gaussmix.statistics import kish_rows
 
 
 def score_rows(
@@ -101,8 +102,7 @@ class Appraisal:
     @property
     def kish_rows(self) -> Array:
         """Number of equally weighted rows (K,) that each component rests on (Kish 1965)."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(self.kish > 0.0, self.mass**2 / self.kish, 0.0)
+        return kish_rows(self.mass, self.kish)
 
 
 @final

@@ -56,6 +56,11 @@ class Pilot:
                 object.__setattr__(self, name, read_only(getattr(self, name)))
 
 
+def rounding_variance(steps: Array) -> Array:
+    """Return the variance (D,) that rounding to such steps makes by itself: that of a uniform density."""
+    return np.square(steps) / 12.0
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Redrawn:

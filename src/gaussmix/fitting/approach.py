@@ -28,9 +28,7 @@ from gaussmix.statistics import Statistics
 ROWS_PER_PARAMETER = 20
 """Rows that a nested sample must have for each parameter, to stand for all rows."""
 _TIED = 20.0  # times the tolerance per row: a rival that cannot be better by more is left where it is
-_STRETCH = (
-    8  # passes that all make before the best of them is what the others have to reach; twice as many from then on
-)
+_STRETCH = 8  # passes of all before the best is what the others have to reach; then twice as many, and so on
 _READS = 8  # at most, of all rows: where these are not enough EM is left to go on
 _NOISE = 0.1  # of one over the rows: gains per row below it are no news of the next sample
 _PASSES = 300  # over a sample, in one go
@@ -83,12 +81,13 @@ def decided(
         stretched, stretch = replace(rule, max_passes=allowed), 2 * stretch
         every = Pace(surviving=len(near))
         ran = yield from race(near, model, stretched, reseed, algorithm=algorithm, final=True, pace=every)
-        near = [
-            Runner(runner.kind, outcome, outcome=outcome)
-            for runner in ran
-            if (outcome := _to_be_continued(runner, allowed, rule)) is not None
-        ]
-        ended += [runner for runner in ran if _to_be_continued(runner, allowed, rule) is None]
+        near = []
+        for runner in ran:
+            outcome = _to_be_continued(runner, allowed, rule)
+            if outcome is None:
+                ended.append(runner)
+            else:
+                near.append(Runner(runner.kind, outcome, outcome=outcome))
     return ended
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from gaussmix._linalg import Array
 from gaussmix.covariance import Structure
 from gaussmix.covariance.regularization import Regularization
+from gaussmix.engine.summary import rounding_variance
 from gaussmix.mixture import Mixture
 
 LARGEST_SHARE = 0.01
@@ -96,13 +97,8 @@ class Degeneracy:
 def _cure(steps: Array | None) -> str:
     if steps is None or len(steps) > _LISTED:
         return ""
-    variances = ", ".join(f"{value:.9g}" for value in _rounding(steps))
+    variances = ", ".join(f"{value:.9g}" for value in rounding_variance(steps))
     return f"; regularization=gaussmix.AddedDiagonal([{variances}]) counts what rounding hides as variance"
-
-
-def _rounding(steps: Array) -> Array:
-    """Variance (D,) that rounding to such steps makes by itself."""
-    return np.square(steps) / 12.0
 
 
 def find_degenerate(
@@ -131,8 +127,8 @@ def find_degenerate(
     least = max(2, structure.n_own_parameters(mixture.n_features))
     narrow = np.zeros((len(mass), mixture.n_features), dtype=bool)
     if steps is not None:
-        narrow |= mixture.spread.variances() < (1.0 - _DIGITS) * _rounding(steps)
-        regularization = regularization.beyond(_rounding(steps))
+        narrow |= mixture.spread.variances() < (1.0 - _DIGITS) * rounding_variance(steps)
+        regularization = regularization.beyond(rounding_variance(steps))
     ratios = _coincidences(mixture, structure, mass, kish_rows, least)
     sane = (kish_rows > least).all() and not narrow.any() and not ratios.any()
     if sane and regularization.supplies_less(mixture.spread, mass, LARGEST_SHARE):

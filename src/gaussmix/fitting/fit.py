@@ -14,7 +14,7 @@ from gaussmix.covariance.regularization import PseudoObservations, Regularizatio
 from gaussmix.data.source import Source
 from gaussmix.engine.assignment import Assignment
 from gaussmix.engine.evaluator import Appraise, Evaluator
-from gaussmix.engine.summary import Summary
+from gaussmix.engine.summary import Summary, rounding_variance
 from gaussmix.errors import EmptyDataError, FitError, MissingValuesError, ParameterError, ScaleError, TooFewRowsError
 from gaussmix.fitting.candidate import Candidates, Fitted, Recipe
 from gaussmix.fitting.certificate import Certificate, certify
@@ -238,7 +238,7 @@ def usual_regularization(summary: Summary) -> Regularization:
 
     A rounded column varies by a twelfth of the square of its step at least, whatever its sample says.
     """
-    variances = np.maximum(summary.reference_variances(), np.square(summary.steps()) / 12.0)
+    variances = np.maximum(summary.reference_variances(), rounding_variance(summary.steps()))
     return PseudoObservations(_STRENGTH + _STRENGTH_PER_ROW * summary.weight, variances)
 
 

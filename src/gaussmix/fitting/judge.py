@@ -9,10 +9,12 @@ import numpy as np
 
 from gaussmix._linalg import Array
 from gaussmix.engine.climb import Position
+from gaussmix.engine.summary import rounding_variance
 from gaussmix.engine.terms import pseudo_observations
 from gaussmix.fitting.degeneracy import FEW, LARGEST_SHARE, OUT_OF_LINE, Degeneracy, find_degenerate
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Outcome
+from gaussmix.statistics import kish_rows
 
 
 @final
@@ -37,7 +39,7 @@ class Judge:
         # One that shares its whole covariance with the others cannot buy any.
         self._alone = model.structure.n_own_parameters(model.pilot.coordinates.n_features) > 0
         self._known: WeakKeyDictionary[Outcome, bool] = WeakKeyDictionary()
-        self._limits = _limits(model) if model.small else None
+        self.limits = _limits(model) if model.small else None
 
     def spurious(self, outcome: Outcome) -> bool:
         """Whether it may be a spurious optimum."""
@@ -61,17 +63,14 @@ class Judge:
     def degenerate(self, outcome: Outcome, mass: Array, kish: Array) -> tuple[Degeneracy, ...]:
         """Return its degenerate components, with these masses and sums of squared responsibilities (K,)."""
         model, found = self._model, outcome.found
-        if self._limits is not None and isinstance(found, Position):
+        if self.limits is not None and isinstance(found, Position):
             from gaussmix.engine.kernels.small_judge import sane
 
             weights, _, factors = found.parameters
-            if sane(weights, factors, np.array(mass), np.array(kish), *self._limits):
+            if sane(weights, factors, np.array(mass), np.array(kish), *self.limits):
                 return ()
-        with np.errstate(invalid="ignore", divide="ignore"):
-            kish_rows = np.where(kish > 0.0, mass**2 / kish, 0.0)
-        return find_degenerate(
-            outcome.mixture, model.structure, model.regularization, mass, kish_rows, model.pilot.steps
-        )
+        rows = kish_rows(mass, kish)
+        return find_degenerate(outcome.mixture, model.structure, model.regularization, mass, rows, model.pilot.steps)
 
 
 def _masses(outcome: Outcome) -> tuple[Array, Array]:
@@ -93,4 +92,4 @@ def _limits(model: Model) -> Limits:
     own = model.structure.n_own_parameters(n_features)
     least = max(2, own)
     few = float(FEW * least) if own else 0.0
-    return np.square(steps) / 12.0, reference, strength, LARGEST_SHARE, least, few, OUT_OF_LINE
+    return rounding_variance(steps), reference, strength, LARGEST_SHARE, least, few, OUT_OF_LINE

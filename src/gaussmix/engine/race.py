@@ -18,7 +18,7 @@ from gaussmix.engine.terms import Terms, pseudo_observations
 
 Flags = NDArray[np.bool_]
 
-_CALLS = 8  # that many requests are answered by, at least
+_CALLS = 12  # that many requests are answered by, at least
 
 LONGEST = 0.5
 """Seconds: a race that may last longer would keep somebody waiting who interrupts it."""

@@ -156,6 +156,8 @@ class _Grid:
         tells = tells and ground.candidates.regularization.near_likelihood
         self._prune = prune and tells  # an objective of labels says little of how far the criterion can come
         self._driver = Driver(ground.evaluator, watch)
+        n_features = ground.evaluator.source.n_features
+        self._sizes = {(family.name, k): family.n_mixture_parameters(k, n_features) for family, k in pairs}
         self._followed: dict[Suggestion, float] = {}
         self._n = ground.evaluator.summary.weight
 
@@ -264,8 +266,7 @@ class _Grid:
         return self._n / self._ground.evaluator.sample.summary.weight
 
     def _n_parameters(self, family: Family, n_components: int) -> int:
-        n_features = self._ground.evaluator.source.n_features
-        return family.n_mixture_parameters(n_components, n_features)
+        return self._sizes[family.name, n_components]
 
     def _best(self, contests: Mapping[Key, Contest]) -> float:
         """Return the least estimate of the criterion so far."""

@@ -22,6 +22,7 @@ from gaussmix.engine.kernels import ahead
 from gaussmix.engine.kernels import choose as choosing
 from gaussmix.engine.kernels.numba import NumbaKernel
 from gaussmix.engine.kernels.numpy import NumpyKernel
+from gaussmix.fitting.starts import hierarchical
 
 SAME = 1e-8
 """Relative difference of two log-likelihoods of one optimum, each reached by the default tolerance."""
@@ -127,6 +128,15 @@ def test_many_numbers_are_worth_waiting_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert set(made_by.names) == {"NumbaKernel"}
     # A search over them amounts to so many fits that what is not a pass is worth it too.
     assert gm.select(x, range(1, 4), "VVV", prune=False).best.facts["kernel"] == "numba"
+
+
+@pytest.mark.usefixtures("nothing_compiled")
+def test_a_hierarchy_of_wide_rows_is_worth_waiting_for() -> None:
+    with choosing.prompt():
+        choosing.sized(2000 * 64)
+        assert hierarchical.fastest(2000, 8) is hierarchical.join_all
+        assert hierarchical.fastest(1000, 64) is not hierarchical.join_all, "it would take the interpreter a minute"
+        assert not choosing.compiled()
 
 
 def test_a_call_within_another_does_what_that_one_does(

@@ -218,8 +218,8 @@ def test_flat_clusters_keep_finite_costs():
 def test_the_slow_path_makes_the_same_joins(monkeypatch):
     x = svd_scaled(rows(5, 60, 3))
     fast = agglomerate(x)
-    monkeypatch.setattr("gaussmix.engine.kernels.choose.compiled", lambda: False)
-    assert hierarchical.fastest() is join_all
+    monkeypatch.setattr("gaussmix.engine.kernels.choose.compiled", lambda _work: False)
+    assert hierarchical.fastest(10, 2) is join_all
     assert np.array_equal(agglomerate(x).merges, fast.merges)
 
 

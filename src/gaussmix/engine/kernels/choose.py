@@ -22,6 +22,9 @@ _MOST_NUMBERS = 1e6
 _MOST_WORK = 1e10
 """Products of features and shares, about as many as NumPy makes in the time that kernels take to be compiled."""
 
+_MOST_ELSEWHERE = 2e9
+"""Operations, of what is not a pass, that NumPy and the interpreter make in a few seconds."""
+
 
 @lru_cache(maxsize=1)
 def choose() -> Kernel:
@@ -128,10 +131,11 @@ def kernel_for(work: float) -> Kernel:
     return call.kernel(work)
 
 
-def compiled() -> bool:
-    """Whether this call uses compiled code for what is not a pass of a kernel."""
+def compiled(work: float = 0.0) -> bool:
+    """Whether this call uses compiled code for what is not a pass of a kernel, of so many operations."""
     call = _CALL.get()
-    return not (call is not None and call.early) and choose() is not REFERENCE
+    early = call is not None and call.early and work <= _MOST_ELSEWHERE
+    return not early and choose() is not REFERENCE
 
 
 def kernel_name() -> str:

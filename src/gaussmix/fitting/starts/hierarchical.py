@@ -129,17 +129,18 @@ def agglomerate(x: Array, weights: Array | None = None, *, criterion: Criterion 
     rows = np.arange(x.shape[0])
     repeated = rows[first[inverse] != rows]
     free = np.column_stack([first[inverse[repeated]], repeated])
-    joins = fastest()(np.ascontiguousarray(x[first], dtype=np.float64), mass, criterion == "VVV")
+    distinct = np.ascontiguousarray(x[first], dtype=np.float64)
+    joins = fastest(*distinct.shape)(distinct, mass, criterion == "VVV")
     if (joins < 0).any():
         raise ScaleError("distances between rows overflow float64; give the rows as `svd_scaled` returns them")
     return Hierarchy(np.concatenate([free, first[joins]]))
 
 
-def fastest() -> Join:
-    """Return the compiled `join_all`, or this module's where there is no Numba."""
+def fastest(n_rows: int, n_features: int) -> Join:
+    """Return the compiled `join_all`, or this module's where nothing is compiled yet, or can be."""
     from gaussmix.engine.kernels.choose import compiled
 
-    if not compiled():
+    if not compiled(n_rows**2 * (n_features**3 / 6.0 + n_features**2)):
         return join_all
     from gaussmix.engine.kernels import hierarchy
 

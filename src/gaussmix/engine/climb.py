@@ -123,11 +123,14 @@ class Climb:
         On what terms.
     passes : int
         How many at most.
+    made : int
+        How many have been made before.
     """
 
     start: Position | Mixture | Groups
     terms: Terms
     passes: int
+    made: int
 
     @property
     def sampled(self) -> bool:
@@ -152,7 +155,7 @@ class Climb:
         room = Room.within(np.empty(Room.size(1, *self.shape, self.passes)), 1, *self.shape, self.passes)
         mine = room.of(0)
         mine.begin(self.start)
-        ended = climb(*rows.arguments(self.terms), isinstance(self.start, Groups), *mine)
+        ended = climb(*rows.arguments(self.terms, self.made), isinstance(self.start, Groups), *mine)
         return Climbed(room, 0, rows.coordinates, self.terms.family, *ended)
 
 

@@ -29,14 +29,14 @@ class SmallRows:
         self.weights = np.concatenate(weights)
         self.total = float(self.weights.sum())
 
-    def arguments(self, terms: Terms) -> tuple[Any, ...]:
-        """Return the first arguments of compiled passes: E-step, M-step, problem and rule."""
+    def arguments(self, terms: Terms, made: int) -> tuple[Any, ...]:
+        """Return the first arguments of compiled passes, after some: E-step, M-step, problem and rule."""
         from gaussmix.engine.kernels.small_expectation import expectation
 
         strength, reference = pseudo_observations(terms.regularization, len(self.spreads))
         penalty = strength, reference, self.coordinates.log_jacobian, self.least_mass(strength)
         problem = self.rows, self.weights, self.spreads, terms.letters, *penalty
-        return expectation, terms.estimate, problem, (terms.accelerated, terms.tol, terms.bar)
+        return expectation, terms.estimate, problem, (terms.accelerated, terms.tol, terms.bar, made)
 
     def appraise(self, mixture: Mixture) -> Appraisal | None:
         """Return what a mixture in these coordinates says of all rows; None where some are too far out to tell."""

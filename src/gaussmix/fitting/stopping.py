@@ -11,6 +11,8 @@ import numpy as np
 
 _EPS = float(np.finfo(np.float64).eps)
 _BENEFIT_OF_DOUBT = 10.0
+CALM, CALM_SHARE, CALM_MOST = 2, 10, 20
+"""Passes running that meet the rule before a method stops; after a leap a tenth of all its passes, up to 20."""
 
 
 class Reason(Enum):
@@ -52,6 +54,10 @@ class StoppingRule:
     With gain g and ratio c of successive gains, what remains is g c / (1 - c), the sum of the geometric series that
     Aitken's method assumes (Boehning et al. 1994); for c >= 1 it is taken to be without bound.
 
+    A leap leaves gains along fast directions, whose ratio says nothing of slow ones. So a method that has leapt stops
+    when both are below `tol` for a tenth of all its passes, up to 20: by then the slowest direction is what is seen;
+    or when the objective moves no more than by rounding.
+
     Parameters
     ----------
     tol : float
@@ -89,6 +95,8 @@ class Settling:
         self._gain = 0.0
         self._rate = 0.0
         self._calm = 0
+        self._passes = 0
+        self._has_leapt = False
         self.remaining = float("inf")
 
     @property
@@ -104,6 +112,8 @@ class Settling:
     def leapt(self, objective: float) -> None:
         """Take in an objective that a leap has led to: what it gained says nothing of the gains to come."""
         self._last, self._gain, self._calm = objective, 0.0, 0
+        self._passes += 1
+        self._has_leapt = True
         self.remaining = float("inf")
 
     def stretched(self, length: float) -> None:
@@ -123,6 +133,7 @@ class Settling:
         noise : float
             Rounding error of the objective, per unit of weight: a gain below it is none.
         """
+        self._passes += 1
         last, self._last = self._last, objective
         if last is None:
             return False
@@ -137,7 +148,8 @@ class Settling:
             self.remaining = float("inf")
         calm = gain < self._rule.tol and self.remaining < self._rule.tol
         self._calm = self._calm + 1 if calm else 0
-        return self._calm >= 2
+        hiding = self._has_leapt and self.remaining > 0.0
+        return self._calm >= (max(CALM, min(self._passes // CALM_SHARE, CALM_MOST)) if hiding else CALM)
 
 
 def rounding_noise(magnitude: float, weight: float) -> float:

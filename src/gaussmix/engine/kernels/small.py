@@ -25,6 +25,7 @@ from gaussmix.engine.kernels.small_matrices import fill_identity
 
 Parameters = tuple[Array, Array, Array]
 Problem = tuple[Array, Array, Array, tuple[int, int, int], float, Array, float, float]
+Rule = tuple[bool, float, float, int]
 Model = tuple[tuple[int, int, int], float, Array, float]
 """Letters, strength and reference of the pseudo-observations, least mass."""
 
@@ -40,9 +41,9 @@ PROBLEM = types.Tuple(
 """Transposed rows (D, rows), their weights (rows,), the features' standard deviations (D,) by which leaps are measured;
 codes of the family's letters; strength and reference (D,) of the pseudo-observations, or a strength of 0; logarithm of
 the coordinates' Jacobian; the mass of which a component has died."""
-RULE = types.Tuple((boolean, float64, float64))
+RULE = types.Tuple((boolean, float64, float64, int64))
 """Whether to leap where EM is slow; `tol` and `bar` of `fitting.stopping`: once that rule is met, or cannot be, no more
-passes are made."""
+passes are made; how many have been made before."""
 
 _MIXTURE = types.Tuple((float64[::1], float64[:, ::1], float64[:, :, ::1]))
 _SUMS = types.Tuple((float64[:, ::1], float64[::1], float64[::1]))
@@ -57,7 +58,7 @@ def _climb(
     expectation: Unit,
     estimate: Unit,
     problem: Problem,
-    rule: tuple[bool, float, float],
+    rule: Rule,
     from_groups: bool,
     mixture: Parameters,
     evaluated: Parameters,
@@ -86,13 +87,13 @@ def _climb(
         Overwritten by the penalised log-likelihood at every pass; of the best mixture where a leap failed.
     """
     rows, row_weights, spreads, letters, strength, reference, log_jacobian, least_mass = problem
-    accelerated, tol, bar = rule
+    accelerated, tol, bar, made = rule
     n_components, n_features = mixture[1].shape
     model = letters, strength, reference, least_mass
     work = _workplace(n_components, n_features)
     fresh = np.empty(sums[0].shape), np.empty(n_components), np.empty(3)
     history, anchor = np.empty((3, *sums[0].shape)), np.empty((n_components, n_features))
-    course = begin()
+    course = begin(made if accelerated else 0)
     if from_groups:
         fill_identity(work[2])
         _take_groups(mixture, work)

@@ -14,12 +14,17 @@ from gaussmix.engine.kernels.compiling import inner
 
 # The limits of `fitting.acceleration`, which this room does not know; a test compares them.
 GENTLE, WORTH, FIRST_CAP, GROWTH = 1e-3, 6.0, 4.0, 4.0
+CALM, CALM_SHARE, CALM_MOST = 2, 10, 20  # of `fitting.stopping`
 NOISE = 4.0 * float(np.finfo(np.float64).eps)
 _BENEFIT_OF_DOUBT = 10.0
 
 
 class Course(NamedTuple):
-    """Where a climb stands: gains are per unit of weight, and `length` is above 1 while a leap is tried."""
+    """Where a climb stands: gains are per unit of weight, and `length` is above 1 while a leap is tried.
+
+    Since the last leap or fall-back `steps` have been made in the cycle of three; of all `passes` that were not
+    failed leaps the last `calm` met the rule.
+    """
 
     best: float
     gain: float
@@ -29,31 +34,32 @@ class Course(NamedTuple):
     length: float
     steps: int
     calm: int
-    doubtful: bool
+    passes: int
+    leapt: bool
 
 
 @inner
-def begin() -> Course:
-    """Return the course of a climb of which nothing is known."""
-    return Course(-np.inf, 0.0, np.inf, 0.0, FIRST_CAP, 1.0, 0, 0, False)
+def begin(made: int) -> Course:
+    """Return the course of a climb that begins, or goes on after so many passes, among them leaps."""
+    return Course(-np.inf, 0.0, np.inf, 0.0, FIRST_CAP, 1.0, 0, 0, made, made > 0)
 
 
 @inner
 def failed(course: Course) -> Course:
     """Go on after a leap that fell short of where it began."""
-    doubtful = course.doubtful and course.cap > FIRST_CAP
-    cap = max(1.0, course.cap / GROWTH)
-    return Course(course.best, course.gain, course.remaining, course.rate, cap, 1.0, 0, course.calm, doubtful)
+    best, gain, remaining, rate, cap = course.best, course.gain, course.remaining, course.rate, course.cap
+    cap = max(1.0, cap / GROWTH)
+    return Course(best, gain, remaining, rate, cap, 1.0, 0, course.calm, course.passes, course.leapt)
 
 
 @inner
 def followed(course: Course, objective: float, scalars: Array, tol: float) -> Course:
     """Take in the objective of a mixture that an M-step, or a leap, has led to."""
-    gain = (objective - course.best) / scalars[2]
+    gain, passes = (objective - course.best) / scalars[2], course.passes + 1
     if course.length > 1.0 or course.best == -np.inf:
         cap = course.cap * (GROWTH if course.length == course.cap else 1.0)
-        doubtful = course.length > 1.0 and gain >= tol
-        return Course(objective, 0.0, np.inf, course.rate, cap, 1.0, course.steps, 0, doubtful)
+        leapt = course.leapt or course.length > 1.0
+        return Course(objective, 0.0, np.inf, course.rate, cap, 1.0, course.steps, 0, passes, leapt)
     remaining = np.inf
     if gain <= NOISE * scalars[1] / scalars[2]:
         remaining = 0.0
@@ -61,33 +67,32 @@ def followed(course: Course, objective: float, scalars: Array, tol: float) -> Co
         rate = max(course.rate, gain / course.gain)
         remaining = gain * rate / (1.0 - rate)
     calm = course.calm + 1 if max(gain, remaining) < tol else 0
-    return Course(objective, gain, remaining, course.rate, course.cap, 1.0, course.steps, calm, course.doubtful)
+    return Course(objective, gain, remaining, course.rate, course.cap, 1.0, course.steps, calm, passes, course.leapt)
 
 
 @inner
 def over(course: Course, weight: float, bar: float) -> bool:
     """Whether the rule is met, or the bar out of reach."""
-    settled = course.calm >= 2 and not course.doubtful
+    hiding = course.leapt and course.remaining > 0.0
+    settled = course.calm >= (max(CALM, min(course.passes // CALM_SHARE, CALM_MOST)) if hiding else CALM)
     return settled or course.best + _BENEFIT_OF_DOUBT * course.remaining * weight < bar
 
 
 @inner
 def aimed(course: Course, stretched: float, tol: float, allowed: bool) -> Course:
-    """End a cycle of three passes: with a leap, where EM is slow or there is doubt that it has settled."""
+    """End a cycle of three passes: with a leap, where EM is slow."""
     rate = (1.0 - 1.0 / stretched) ** 2 if stretched > 1.0 else 0.0
-    wanted = course.doubtful if course.calm >= 2 else course.calm == 0 and slow(course.gain, course.remaining, tol)
-    wanted = wanted and allowed
+    wanted = allowed and course.calm == 0 and slow(course.gain, course.remaining, tol)
     length = max(1.0, min(stretched, course.cap)) if wanted else 1.0
-    doubtful = course.doubtful and not (wanted and length == 1.0)
-    return Course(course.best, course.gain, course.remaining, rate, course.cap, length, 0, course.calm, doubtful)
+    best, gain, remaining, cap = course.best, course.gain, course.remaining, course.cap
+    return Course(best, gain, remaining, rate, cap, length, 0, course.calm, course.passes, course.leapt)
 
 
 @inner
 def stepped(course: Course) -> Course:
-    """Make an M-step; where a leap was to be made and could not, there is no use in doubting any longer."""
-    doubtful = course.doubtful and course.length == 1.0
+    """Make an M-step."""
     best, gain, remaining, rate, cap = course.best, course.gain, course.remaining, course.rate, course.cap
-    return Course(best, gain, remaining, rate, cap, 1.0, course.steps + 1, course.calm, doubtful)
+    return Course(best, gain, remaining, rate, cap, 1.0, course.steps + 1, course.calm, course.passes, course.leapt)
 
 
 @inner

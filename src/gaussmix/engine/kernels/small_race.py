@@ -8,7 +8,7 @@ from gaussmix._linalg import Array, Integers
 from gaussmix.engine.kernels import small, small_expectation, small_families
 from gaussmix.engine.kernels.compiling import Unit, inner
 from gaussmix.engine.kernels.endings import FELL, GOING, UNABLE
-from gaussmix.engine.kernels.small import Problem
+from gaussmix.engine.kernels.small import Problem, Rule
 
 Stacked = tuple[Array, Array, Array]
 """Of every start, one after another, what `small.climb` takes or gives of one."""
@@ -81,7 +81,7 @@ def _run(
             expectation,
             estimate,
             (rows, weights, spreads, letters, mine[2], mine[4:], log_jacobian, mine[3]),
-            (sizes[race, 8] == 1, mine[0], mine[1]),
+            (sizes[race, 8] == 1, mine[0], mine[1], 0),
             from_groups[first:last],
             favourites[first:last],
             sizes[race, 3],
@@ -119,7 +119,7 @@ def _race(
     expectation: Unit,
     estimate: Unit,
     problem: Problem,
-    rule: tuple[bool, float, float],
+    rule: Rule,
     from_groups: Array,
     favourites: Array,
     heat_passes: int,
@@ -176,7 +176,7 @@ def _race(
                 expectation,
                 estimate,
                 problem,
-                rule,
+                (rule[0], rule[1], rule[2], before),
                 False,
                 (mixtures[0][s], mixtures[1][s], mixtures[2][s]),
                 (evaluated[0][s], evaluated[1][s], evaluated[2][s]),

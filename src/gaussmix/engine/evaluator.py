@@ -22,7 +22,7 @@ from gaussmix.engine.kernels.choose import choose, kernel_for, sized
 from gaussmix.engine.kernels.kernel import Kernel
 from gaussmix.engine.merging import GroupEntropies, GroupEntropyFold
 from gaussmix.engine.plan import Form, Plan, make_plan
-from gaussmix.engine.race import Race, Raced, compiled_call, shared_out
+from gaussmix.engine.race import Race, Raced, answer_by_one_call, shared_out
 from gaussmix.engine.sampling import nested_levels
 from gaussmix.engine.scoring import Appraisal, AppraisalFold, RowScores, score_rows
 from gaussmix.engine.small_rows import SmallRows
@@ -186,14 +186,13 @@ class Evaluator:
         for each in {request.terms.per_feature for request in requests} - self._rows.keys():
             self._rows[each] = SmallRows(list(self.source.chunks()), self.pilots[each])
         shares = shared_out(requests, self.summary.rows_read)
-        calls = [
-            compiled_call([requests[i] for i in some], self._rows[requests[some[0]].terms.per_feature])
-            for some in shares
-        ]
-        self.executor.near.each(lambda call: call.run(), calls)
+
+        def answered(some: list[int]) -> list[Climbed | Raced]:
+            return answer_by_one_call([requests[i] for i in some], self._rows[requests[some[0]].terms.per_feature])
+
         answers: list[Any] = [None] * len(requests)
-        for some, call in zip(shares, calls, strict=True):
-            for i, answer in zip(some, call.answers(), strict=True):
+        for some, found in zip(shares, self.executor.near.each(answered, shares), strict=True):
+            for i, answer in zip(some, found, strict=True):
                 answers[i] = answer
         return answers
 

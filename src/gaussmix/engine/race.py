@@ -112,78 +112,40 @@ class Raced:
     survived: list[bool] | None
 
 
-@final
-class Races:
-    """Several races whose M-steps are one unit, to be run in one compiled call.
-
-    Parameters
-    ----------
-    races : sequence of Race
-        At least one.
-    rows : SmallRows
-        In the coordinates of them all.
-    """
-
-    def __init__(self, races: Sequence[Race], rows: SmallRows) -> None:
-        self._races, self._rows = races, rows
-        ends: list[int] = np.cumsum([each.room for each in races]).tolist()
-        self._whole = np.empty(ends[-1])
-        self._rooms = [
-            each.placed(self._whole[place:end]) for each, place, end in zip(races, [0, *ends[:-1]], ends, strict=True)
-        ]
-        n_starts = sum(len(each.groups) for each in races)
-        self._made, self._endings = np.empty((2, n_starts), dtype=np.int64)
-        self._remaining, self._survived = np.empty(n_starts), np.zeros(n_starts, dtype=np.bool_)
-        self._over = np.empty(len(races), dtype=np.bool_)
-
-    def run(self) -> None:
-        """Run them all; other threads go on meanwhile."""
-        from gaussmix.engine.kernels.small import climb
-        from gaussmix.engine.kernels.small_expectation import expectation
-        from gaussmix.engine.kernels.small_race import run
-
-        races, rows = self._races, self._rows
-        run(
-            *(climb, expectation, races[0].terms.estimate),
-            *(rows.rows, rows.weights, rows.spreads, rows.coordinates.log_jacobian),
-            *(np.array([each.sizes for each in races]), np.array([each.numbers(rows) for each in races])),
-            *(np.concatenate([each.groups for each in races]), np.concatenate([each.favourites for each in races])),
-            *(self._whole, self._made, self._endings, self._remaining, self._survived, self._over),
-        )
-
-    def answers(self) -> Iterator[Raced]:
-        """Yield how they ended."""
-        ends = zip(self._made.tolist(), self._endings.tolist(), self._remaining.tolist(), strict=True)
-        survived = iter(self._survived.tolist())
-        for each, room, over in zip(self._races, self._rooms, self._over.tolist(), strict=True):
-            n, family = len(each.groups), each.terms.family
-            climbed = [Climbed(room, s, self._rows.coordinates, family, *end) for s, end in enumerate(islice(ends, n))]
-            went_on = list(islice(survived, n))
-            yield Raced(climbed, went_on if over else None)
-
-
-@final
-class Alone:
-    """One climb, to be made in a compiled call of its own."""
-
-    def __init__(self, climb: Climb, rows: SmallRows) -> None:
-        self._climb, self._rows = climb, rows
-        self._climbed: Climbed | None = None
-
-    def run(self) -> None:
-        """Make it."""
-        self._climbed = self._climb.run(self._rows)
-
-    def answers(self) -> Iterator[Climbed | None]:
-        """Yield how it ended."""
-        yield self._climbed
-
-
-def compiled_call(requests: Sequence[Climb | Race], rows: SmallRows) -> Races | Alone:
-    """Return the call that answers what `shared_out` has put together."""
+def answer_by_one_call(requests: Sequence[Climb | Race], rows: SmallRows) -> list[Climbed | Raced]:
+    """Answer what `shared_out` has put together; other threads go on meanwhile."""
     if isinstance(requests[0], Climb):
-        return Alone(requests[0], rows)
-    return Races([each for each in requests if isinstance(each, Race)], rows)
+        return [requests[0].run(rows)]
+    return list(_run([each for each in requests if isinstance(each, Race)], rows))
+
+
+def _run(races: Sequence[Race], rows: SmallRows) -> Iterator[Raced]:
+    """Run several races whose M-steps are one unit, and yield how they ended."""
+    from gaussmix.engine.kernels.small import climb
+    from gaussmix.engine.kernels.small_expectation import expectation
+    from gaussmix.engine.kernels.small_race import run
+
+    ends: list[int] = np.cumsum([each.room for each in races]).tolist()
+    whole = np.empty(ends[-1])
+    rooms = [each.placed(whole[place:end]) for each, place, end in zip(races, [0, *ends[:-1]], ends, strict=True)]
+    n_starts = sum(len(each.groups) for each in races)
+    made, endings = np.empty((2, n_starts), dtype=np.int64)
+    remaining, survived = np.empty(n_starts), np.zeros(n_starts, dtype=np.bool_)
+    over = np.empty(len(races), dtype=np.bool_)
+    run(
+        *(climb, expectation, races[0].terms.estimate),
+        *(rows.rows, rows.weights, rows.spreads, rows.coordinates.log_jacobian),
+        *(np.array([each.sizes for each in races]), np.array([each.numbers(rows) for each in races])),
+        *(np.concatenate([each.groups for each in races]), np.concatenate([each.favourites for each in races])),
+        *(whole, made, endings, remaining, survived, over),
+    )
+    ended = zip(made.tolist(), endings.tolist(), remaining.tolist(), strict=True)
+    went_on = iter(survived.tolist())
+    for each, room, to_the_end in zip(races, rooms, over.tolist(), strict=True):
+        n, family = len(each.groups), each.terms.family
+        climbed = [Climbed(room, s, rows.coordinates, family, *end) for s, end in enumerate(islice(ended, n))]
+        mine = list(islice(went_on, n))
+        yield Raced(climbed, mine if to_the_end else None)
 
 
 def shared_out(requests: Sequence[Climb | Race], n_rows: int) -> list[list[int]]:

@@ -126,7 +126,7 @@ def _beaten(end: Outcome, best: Outcome, rule: StoppingRule) -> bool:
 
 
 def _arrived(runner: Runner, end: Outcome) -> Runner:
-    return replace(runner, start=end, outcome=end, finished=end.reason is Reason.CONVERGED)
+    return runner._replace(start=end, outcome=end, finished=end.reason is Reason.CONVERGED)
 
 
 def approach(start: Mixture, model: Model, rule: StoppingRule, samples: Samples, n_parameters: int) -> Method[Outcome]:

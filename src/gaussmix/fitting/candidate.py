@@ -325,7 +325,14 @@ class Candidates:
         return Fitted(contest.family, contest.n_components, ordered, appraisal, (), records)
 
     def _judge(self, model: Model, scale: float = 1.0) -> Judge:
-        return Judge(model, self.recipe.allow_spurious, scale)
+        if (model, scale) not in self._judges:
+            self._judges[model, scale] = Judge(model, self.recipe.allow_spurious, scale)
+        return self._judges[model, scale]
+
+    @cached_property
+    def _judges(self) -> dict[tuple[Model, float], Judge]:
+        """Those asked so far."""
+        return {}
 
     def _reseed(self, model: Model) -> Reseed:
         return lambda mixture, dead: self.seeds.reseed(model, mixture, dead)
@@ -346,7 +353,8 @@ class Candidates:
                 return outcome if settled else outcome.ended(Reason.PRUNED)
             climb = self.recipe.algorithm.finish
             (end,) = yield from together([climb(outcome, model, rule, self._reseed(model))])
-            field[field.index(best)] = replace(best, outcome=end or outcome.ended(Reason.INTERRUPTED), finished=True)
+            ended = best._replace(outcome=end or outcome.ended(Reason.INTERRUPTED), finished=True)
+            field[next(i for i, each in enumerate(field) if each is best)] = ended
 
 
 def _sized(model: Model, summary: Summary) -> Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 
@@ -48,8 +48,7 @@ class Pace:
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Runner:
+class Runner(NamedTuple):
     """One start of a race.
 
     Parameters
@@ -78,8 +77,8 @@ class Runner:
     def after(self, end: Outcome | Reason | None, *, finished: bool = False) -> Runner:
         """Return the runner as it ended."""
         if end is None or isinstance(end, Reason):
-            return replace(self, lost=end)
-        return replace(self, outcome=end, finished=finished)
+            return self._replace(lost=end)
+        return self._replace(outcome=end, finished=finished)
 
 
 def race(
@@ -139,7 +138,7 @@ def _second_heat(
         starts = [outcome for i in order if (outcome := field[i].outcome) is not None]
         ends = yield from together([algorithm.finish(start, model, rule, reseed) for start in starts])
         for i, end in zip(order, ends, strict=True):
-            field[i] = replace(field[i], outcome=end or field[i].outcome)
+            field[i] = field[i]._replace(outcome=end or field[i].outcome)
         for i in set(going) - chosen:
             field[i] = _outrun(field[i])
     return field
@@ -217,11 +216,14 @@ def winner(runners: Sequence[Runner], spurious: Callable[[Outcome], bool]) -> Ru
     Whole mixtures come before such that lost components or became singular, and then such that `spurious` does not
     object to before the rest.
     """
-    ran = sorted((runner for runner in runners if runner.outcome is not None), key=_standing, reverse=True)
-    for runner in ran:
-        if runner.outcome is not None and not spurious(runner.outcome):
-            return runner
-    return ran[0] if ran else None
+    ran = [runner for runner in runners if runner.outcome is not None]
+    highest = best = max(ran, key=_standing, default=None)
+    while best is not None and best.outcome is not None:
+        if not spurious(best.outcome):
+            return best
+        ran.remove(best)
+        best = max(ran, key=_standing, default=None)
+    return highest
 
 
 def finalists(runners: Sequence[Runner], spurious: Callable[[Outcome], bool], most: int) -> list[Runner]:
@@ -273,4 +275,4 @@ def _outrun(runner: Runner) -> Runner:
     assert runner.outcome is not None
     if runner.outcome.reason is Reason.DROPPED:
         return runner
-    return replace(runner, outcome=runner.outcome.ended(Reason.OUTRUN), finished=False)
+    return runner._replace(outcome=runner.outcome.ended(Reason.OUTRUN), finished=False)

@@ -125,16 +125,20 @@ class LocalEngine(Engine):
         results: list[Any] = [None] * len(items)
         stopped, waiting = Event(), iter(range(len(items)))
 
-        def share(_thread: int) -> None:
+        def share() -> None:
             while not stopped.is_set():
                 i = next(waiting, None)  # a single step of the interpreter: no other thread gets the same
                 if i is None:
                     return
                 results[i] = work(items[i])
 
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="gaussmix") as pool:
+        # This thread works, too: a search asks many times, each time for a few milliseconds.
+        with ThreadPoolExecutor(self.threads - 1, thread_name_prefix="gaussmix") as pool:
             try:
-                list(pool.map(share, range(self.threads)))
+                others = [pool.submit(share) for _ in range(self.threads - 1)]
+                share()
+                for other in others:
+                    other.result()
             except BaseException:
                 # Leaving the pool waits for its threads: an interrupt must not wait for all that was to be done.
                 stopped.set()

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from gaussmix._linalg import Array, Integers
+from gaussmix._linalg import Array, Integers, read_only
 from gaussmix.covariance import Moment
 from gaussmix.fitting.maximize import Model
 from gaussmix.fitting.method import Outcome
@@ -133,7 +133,7 @@ def splits(groups: Start, components: Sequence[int]) -> Iterator[Start]:
     masses[:, :-2], means[:, :-2], matrices[:, :-2] = groups.mass[rest], groups.means[rest], groups.scatters[rest]
     masses[:, -2:], matrices[:, -2:] = 0.5 * mass[:, None], halves[:, None]
     means[:, -2], means[:, -1] = centres + steps, centres - steps
-    for made in zip(masses, means, matrices, strict=True):
+    for made in zip(read_only(masses), read_only(means), read_only(matrices), strict=True):
         yield Start("split", *made)
 
 

@@ -135,6 +135,9 @@ def floats(column: ArrowArray) -> NDArray[np.float64]:
 
     if column.type != pa.float64():
         column = column.cast(pa.float64(), safe=False)
+    if column.null_count == 0:
+        # Without letting go of the interpreter, which threads at work would be slow to give back.
+        return np.asarray(np.from_dlpack(column), dtype=np.float64)
     return column.to_numpy(zero_copy_only=False)
 
 
@@ -161,7 +164,8 @@ def stretches(pieces: Columns, n_rows: int, dtype: np.dtype[np.floating[Any]], w
     """
     shelf, at = Shelf(), 0
     lying, weights = np.empty((0, 0), dtype), None
-    for columns in pieces:
+    for piece in pieces:
+        columns = [floats(column) for column in piece]
         first, length = 0, len(columns[0])
         while first < length:
             if at == 0:
@@ -170,8 +174,7 @@ def stretches(pieces: Columns, n_rows: int, dtype: np.dtype[np.floating[Any]], w
             count = min(n_rows - at, length - first)
             targets = [*lying] if weights is None else [*lying, weights]
             for target, column in zip(targets, columns, strict=True):
-                part = column[first : first + count]
-                target[at : at + count] = floats(part)
+                target[at : at + count] = column[first : first + count]
             first, at = first + count, at + count
             if at == n_rows:
                 yield lying.T, weights

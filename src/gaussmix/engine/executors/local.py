@@ -23,6 +23,7 @@ from gaussmix.engine.fold import Fold, Tree, fitting, segment_rows
 LEAST_MEMORY = 16_000_000
 _AHEAD, _AHEAD_BYTES = 4, 64_000_000  # stretches for each thread that are read ahead, and what they may take
 _KEPT_WHEN_FREED = 31 * 2**20
+_WAITING = 3  # stretches for each other thread, under way or ready, while which the one that reads computes, too
 _MERGING = 24  # states of a fold that wait in its tree at most, beside those under way
 
 
@@ -165,8 +166,20 @@ class LocalEngine(Engine):
                 return
             depth = self.under_way(source, rows)
             _keep_what_is_freed()
-            with ThreadPoolExecutor(self.threads, thread_name_prefix="gaussmix") as pool:
-                yield from _ahead(pool, work, _chained(first, second, chunks), depth)
+            others = self.threads - 1
+            enough = min((2 if source.ready else _WAITING) * others, depth - 1) if others else depth
+            with ThreadPoolExecutor(max(1, others), thread_name_prefix="gaussmix") as pool:
+                yield from _ahead(pool, work, _chained(first, second, chunks), depth, enough)
+
+
+def _now(work: Callable[[Chunk], Mapped], chunk: Chunk) -> Future[Mapped]:
+    """Return the result of work that this thread has done; an error waits for its turn."""
+    done: Future[Mapped] = Future()
+    try:
+        done.set_result(work(chunk))
+    except Exception as error:
+        done.set_exception(error)
+    return done
 
 
 @lru_cache(maxsize=1)
@@ -191,14 +204,19 @@ def _chained(first: Chunk, second: Chunk, rest: Iterator[Chunk]) -> Iterator[Chu
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[Chunk], Mapped], chunks: Iterator[Chunk], depth: int
+    pool: ThreadPoolExecutor, work: Callable[[Chunk], Mapped], chunks: Iterator[Chunk], depth: int, enough: int
 ) -> Iterator[Mapped]:
-    """Keep at most `depth` chunks under way, so that memory does not grow with the source."""
+    """Yield `work` of all chunks, in order, while others of them are computed.
+
+    At most `depth` are under way, so that memory does not grow with the source. This thread reads, and while `enough`
+    of them wait it computes, too: more threads than processors would keep each other from running.
+    """
     pending: deque[Future[Mapped]] = deque()
     try:
         for chunk in chunks:
-            pending.append(pool.submit(work, chunk))
-            if len(pending) >= depth:
+            busy = sum(not future.done() for future in pending) >= enough
+            pending.append(_now(work, chunk) if busy else pool.submit(work, chunk))
+            while pending and (len(pending) >= depth or pending[0].done()):
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

@@ -106,15 +106,13 @@ def forecast(
     assert isinstance(near, LocalEngine)
     length = segment_rows(rows)
     depth = near.under_way(source, length)
-    of_rows = None if rows is None else 8 * rows * (d + 1)
-    kept = executor.budget if of_rows is None else of_rows if of_rows <= executor.budget else 0
     all_sums = sum(_statistics_bytes(family, k, d) for family in families for k in counts)
     all_sums *= _FINALISTS * (depth + _MERGING)
     parts = {
-        "kept_bytes": 0 if source.ready else kept,
+        "kept_bytes": source.kept_bytes,
         "under_way_bytes": depth * min(length, rows or length) * 8 * (d + 1) + _DECODING * d,
         "sums_bytes": all_sums if near.memory_limit is None else min(all_sums, near.memory_limit // 4),
-        "sample_bytes": _sample_bytes(source, max(counts)) + min(_nested_bytes(rows, d), executor.budget),
+        "sample_bytes": _sample_bytes(source, max(counts)) + min(_nested_bytes(rows, d), near.sample_budget),
     }
     return Forecast(
         data=source.description,

@@ -163,3 +163,95 @@ def test_a_reading_that_is_left_in_the_middle_keeps_no_file_open(tmp_path):
 
 def opened() -> set[Path]:
     return {each.resolve() for each in Path("/proc/self/fd").iterdir()}
+
+
+def written(path: Path, sizes: list[int], seed: int = 0) -> np.ndarray:
+    """Write row groups of some sizes; return the rows and, last, their weights."""
+    rng = np.random.default_rng(seed)
+    x = np.column_stack([rng.normal(size=(sum(sizes), 2)), rng.uniform(0.5, 2.0, sum(sizes))])
+    with parquet.ParquetWriter(path, pa.schema([(name, pa.float64()) for name in "abw"])) as writer:
+        for part in np.split(x, np.cumsum(sizes)[:-1]):
+            writer.write_table(pa.table([*part.T], names=["a", "b", "w"]))
+    return x
+
+
+@given(sizes=st.lists(st.integers(0, 300), min_size=1, max_size=8).filter(any), place=st.floats(0.0, 1.0))
+@settings(max_examples=30)
+def test_reading_begins_where_a_row_group_does(sizes, place, tmp_path_factory):
+    path = tmp_path_factory.mktemp("after") / "x.parquet"
+    x = written(path, sizes)
+    row = min(int(place * len(x)), len(x) - 1)
+    begins = [end for end in np.cumsum([0, *sizes]).tolist() if end <= row]
+    left = ParquetTable(path).after(row)
+    assert (left is None) == (row - begins[-1] >= 64)
+    if left is not None:
+        found = list(left.read([1], 2))
+        assert left.n_rows == len(x) - row
+        assert all(len(part) == 64 for part, _ in found[:-1])
+        assert np.concatenate([part for part, _ in found])[:, 0].tobytes() == x[row:, 1].tobytes()
+        assert np.concatenate([weights for _, weights in found]).tobytes() == x[row:, 2].tobytes()
+
+
+@given(sizes=st.lists(st.integers(1, 300), min_size=1, max_size=8), budget=st.integers(0, 40_000))
+@settings(max_examples=40)
+def test_the_first_rows_stay_in_memory_and_the_rest_is_read(sizes, budget, tmp_path_factory):
+    path = tmp_path_factory.mktemp("kept") / "x.parquet"
+    x = written(path, sizes)
+    source = open_source(path, weights="w", budget=budget)
+    kept, lengths = source.kept_bytes, []
+    for _ in range(3):
+        chunks = list(source.chunks())
+        assert np.concatenate([chunk.x for chunk in chunks]).tobytes() == x[:, :2].tobytes()
+        assert np.concatenate([chunk.weights for chunk in chunks]).tobytes() == x[:, 2].tobytes()
+        assert [chunk.start for chunk in chunks] == [0, *np.cumsum([len(chunk.x) for chunk in chunks])[:-1]]
+        lengths.append([len(chunk.x) for chunk in chunks])
+    assert lengths[1] == lengths[2] == lengths[0], "stretches begin where they did, so that none is put together anew"
+    rows = source._rows or ()  # pyright: ignore[reportAttributeAccessIssue]
+    assert sum(chunk.x.nbytes + chunk.weights.nbytes for chunk in rows) <= kept <= budget
+    if budget >= 24 * len(x):
+        assert len(rows) == len(lengths[0])
+
+
+def test_what_stays_in_memory_is_not_read_again(tmp_path, monkeypatch):
+    path = tmp_path / "x.parquet"
+    x = written(path, [200] * 10)
+    decoded: list[int] = []
+    iterate = parquet.ParquetFile.iter_batches
+
+    def counted(self, *args, row_groups, **kwargs):
+        decoded.extend(row_groups)
+        return iterate(self, *args, row_groups=row_groups, **kwargs)
+
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", counted)
+    source = open_source(path, features=["a", "b"], budget=16 * 900)
+    for expected in (range(10), range(4, 10)):
+        decoded.clear()
+        assert np.concatenate([chunk.x for chunk in source.chunks()]).tobytes() == x[:, :2].tobytes()
+        assert decoded == list(expected)
+
+
+def test_a_file_that_changed_is_refused_though_its_first_rows_are_known(tmp_path):
+    first, second = tmp_path / "1.parquet", tmp_path / "2.parquet"
+    for path in (first, second):
+        written(path, [200] * 5)
+    for changed in (first, second):
+        source = open_source(tmp_path, features=["a"], budget=8 * 500)
+        list(source.chunks())
+        list(source.chunks())
+        written(changed, [200] * 5, seed=1)
+        with pytest.raises(SourceError, match=rf"{changed.name} was changed or removed since it was opened"):
+            list(source.chunks())
+
+
+def test_a_damaged_page_after_the_rows_in_memory_is_told_with_its_place_in_the_file(tmp_path):
+    path = tmp_path / "x.parquet"
+    written(path, [200] * 5)
+    source = open_source(path, features=["a"], budget=8 * 450)
+    list(source.chunks())
+    place, state = parquet.read_metadata(path).row_group(3).column(0).data_page_offset, path.stat()
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(bytes(20))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(SourceError, match=r"x\.parquet cannot be read from row (5|6)\d\d on, in row group"):
+        list(source.chunks())

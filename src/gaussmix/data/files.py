@@ -137,6 +137,11 @@ class _Unchanged(Wrapped):
             return None
         return [part._replace(table=_Unchanged(part.table, self._path, self._stamp)) for part in parts]
 
+    def after(self, row: int) -> _Unchanged | None:
+        """Return the file's rows from one on, to be refused when the file has changed."""
+        found = self._table.after(row)
+        return None if found is None else _Unchanged(found, self._path, self._stamp)
+
     def _require_unchanged(self) -> None:
         try:
             unchanged = _stamp(self._path) == self._stamp
@@ -226,6 +231,12 @@ class _Concatenated(Wrapped):
                 return None
             found += [part._replace(table=Aligned(self._tables[0], part.table)) for part in parts]
         return found
+
+    def after(self, row: int) -> _Concatenated | None:
+        """Return the rows from one of the first file on: every reading looks whether a file has changed."""
+        first, *others = self._tables
+        found = first.after(row) if first.n_rows is not None and row < first.n_rows else None
+        return None if found is None else _Concatenated([found, *others], self._description)
 
     def _places(self, table: Table, positions: Sequence[int]) -> Sequence[int]:
         return places_of(self._tables[0], table, positions, table.description)

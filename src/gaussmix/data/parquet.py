@@ -34,6 +34,10 @@ class ParquetTable(Wrapped):
     path : Path
     groups : range, optional
         The row groups; all by default.
+    before : int
+        Rows of the file before these groups.
+    skip : int
+        Rows of the first of them that are left out.
 
     Raises
     ------
@@ -41,17 +45,18 @@ class ParquetTable(Wrapped):
         If it is damaged or no Parquet file.
     """
 
-    def __init__(self, path: Path, groups: range | None = None) -> None:
+    def __init__(self, path: Path, groups: range | None = None, before: int = 0, skip: int = 0) -> None:
         import pyarrow.parquet as parquet
 
-        self._path = path
+        self._path, self._before, self._skip = path, before, skip
         with arrow.unreadable(str(path)), parquet.ParquetFile(path) as file:
             self._schema, foot = file.schema_arrow, file.metadata
             self._groups = range(foot.num_row_groups) if groups is None else groups
             self._rows = [foot.row_group(i).num_rows for i in self._groups]
             self._bytes = [_column_bytes(foot, i, len(self._schema)) for i in self._groups]
         self._ends = list(accumulate(self._rows))
-        super().__init__(arrow.ArrowTable(self._schema, self._pieces, self._ends[-1] if self._ends else 0, str(path)))
+        n_rows = self._ends[-1] - skip if self._ends else 0
+        super().__init__(arrow.ArrowTable(self._schema, self._pieces, n_rows, str(path)))
 
     def n_bytes(self, positions: Sequence[int]) -> int:
         """Compressed bytes of the columns at `positions`."""
@@ -64,24 +69,34 @@ class ParquetTable(Wrapped):
     def parts(self, positions: Sequence[int]) -> list[Part]:
         """Return the row groups, small ones together."""
         parts: list[Part] = []
-        first, rows = self._groups.start, 0
+        first, rows, before = self._groups.start, 0, self._before
         for group, count in zip(self._groups, self._rows, strict=True):
             rows += count
             if rows >= PART_ROWS or group == self._groups[-1]:
-                parts.append(Part(ParquetTable(self._path, range(first, group + 1)), rows))
-                first, rows = group + 1, 0
+                parts.append(Part(ParquetTable(self._path, range(first, group + 1), before), rows))
+                first, rows, before = group + 1, 0, before + rows
         return parts
+
+    def after(self, row: int) -> ParquetTable | None:
+        """Return the rows from one on, where it is one of the first in its row group."""
+        if self._skip or not self._ends:
+            return None
+        group = self._group_of(row)
+        begin = self._ends[group - self._groups.start] - self._rows[group - self._groups.start]
+        if row - begin >= ROWS_HANDED_OUT:
+            return None
+        return ParquetTable(self._path, range(group, self._groups.stop), self._before + begin, row - begin)
 
     def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
         """Read all rows, as many at a time as one thread computes."""
         wanted = [*features] if weight is None else [*features, weight]
-        n_rows = sum(self._rows)
+        n_rows = sum(self._rows) - self._skip
         rows = min(ROWS_HANDED_OUT, n_rows, arrow.ROWS_PER_READ)
         dtype = arrow.float_type(self._schema, features)
         found = arrow.stretches(self._pieces(wanted), rows, dtype, weight is not None)
         read = 0
         while True:
-            with arrow.unreadable(str(self._path), self._about(read)):
+            with arrow.unreadable(str(self._path), self._about(self._skip + read)):
                 stretch = next(found, None)
                 if stretch is None and read < n_rows:
                     raise OSError(f"it ends after {read} of {n_rows} rows")
@@ -98,17 +113,20 @@ class ParquetTable(Wrapped):
         first, last = self._group_of(row), self._group_of(row + ROWS_HANDED_OUT - 1)
         last = next(groups[-1] for groups in self._read_together() if groups[-1] >= last)
         groups = f"row group {first}" if first == last else f"row groups {first} to {last}"
-        return f" from row {row} on, in {groups}"
+        return f" from row {self._before + row} on, in {groups}"
 
     def _pieces(self, positions: Sequence[int]) -> arrow.Columns:
         """Read columns once, a batch of all of them at a time."""
         import pyarrow.parquet as parquet
 
         names = [self._schema.names[i] for i in positions]
+        skip = self._skip
         with parquet.ParquetFile(self._path, pre_buffer=False, buffer_size=STREAMED_BYTES) as file:
             for groups in self._read_together():
                 for batch in file.iter_batches(ROWS_DECODED, row_groups=groups, columns=names, use_threads=False):
-                    yield [batch.column(name) for name in names]
+                    left = batch.slice(skip) if skip else batch
+                    skip -= batch.num_rows - left.num_rows
+                    yield [left.column(name) for name in names]
 
     def _read_together(self) -> Iterator[list[int]]:
         """Yield row groups, small ones with neighbours; of a batch from two large ones no error tells which it is."""

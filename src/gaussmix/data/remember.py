@@ -11,13 +11,15 @@ from gaussmix.data.spool import Spool
 from gaussmix.data.transform import Derived
 from gaussmix.errors import DataWarning
 
-BUDGET = 64 * 2**20
-"""Bytes of rows worth keeping in memory: eight million float64 values."""
+BUDGET = 192 * 2**20
+"""Bytes of rows worth keeping in memory: 25 million float64 values."""
 
 
 @final
 class Remembered(Derived):
     """A source whose rows stay in memory from the first complete reading on, if they fit the budget.
+
+    Of more rows the first stay, where the source can be read from somewhere else than its beginning.
 
     Parameters
     ----------
@@ -33,25 +35,34 @@ class Remembered(Derived):
 
     def __init__(self, source: Source, budget: int = BUDGET, spooled: bool = False, *, told: bool = True) -> None:
         super().__init__(source)
-        # Rows that are known to be too many, were they float32, are not even collected.
+        # Rows that are known to be too many, were they float32, are not even collected, if all or none can be kept.
         too_many = source.n_rows is not None and 4 * source.n_rows * source.n_features > budget
-        self._budget = 0 if too_many and not spooled else budget
+        self._budget = 0 if too_many and not spooled and source.after(0) is None else budget
         self._spooled = spooled
         self._loud = told
         self._rows: tuple[Chunk, ...] | None = None
+        self._rest: Source | None = None
         self._spool: Spool | None = None
 
     @property
     def n_bytes(self) -> int | None:
         """Bytes that one reading takes from now on."""
-        if self._rows is not None:
+        if self._rows is not None and self._rest is None:
             return sum(map(_bytes, self._rows))
         return self._source.n_bytes if self._spool is None else self._spool.path.stat().st_size
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of all rows, as float64 with weights, or what may be kept of them."""
+        rows = self._source.n_rows
+        return self._budget if rows is None else min(8 * rows * (self._source.n_features + 1), self._budget)
 
     def chunks(self) -> Iterator[Chunk]:
         """Read all rows once, in order."""
         if self._rows is not None:
             yield from self._rows
+            if self._rest is not None:
+                yield from self._rest.chunks()
         elif self._spool is not None:
             yield from self._spool.chunks()
         else:
@@ -67,25 +78,36 @@ class Remembered(Derived):
     def _first_reading(self) -> Iterator[Chunk]:
         keeping: list[Chunk] = []
         spool: Spool | None = None
-        kept = 0
+        kept, room = 0, self._budget
         for chunk in self._source.chunks():
-            if self._budget > 0:
+            if room > 0:
                 chunk = chunk.by_rows()  # once, instead of at every reading
                 keeping.append(chunk)
                 kept += _bytes(chunk)
             elif spool is not None:
                 spool.write(chunk)
-            if kept > self._budget > 0:
-                spool = self._spool_of(keeping)
-                keeping, self._budget = [], 0  # on this reading and later ones
+            if kept > room > 0:
+                spool, room = self._spool_of(keeping), 0
+                keeping = keeping[:-1] if spool is None else []  # never more than the budget
             yield chunk
         if spool is not None:
             size = spool.close()
             if self._loud:
                 self._tell(size)
             self._spool = spool
-        elif keeping:
+        elif room > 0:
             self._rows = tuple(keeping)
+        else:
+            self._keep_first(keeping)
+
+    def _keep_first(self, chunks: list[Chunk]) -> None:
+        """Keep as many of the first rows as there are before a place from which the source can be read."""
+        self._budget = 0
+        for count in range(len(chunks), 0, -1):
+            rest = self._source.after(chunks[count - 1].stop)
+            if rest is not None:
+                self._rows, self._rest = tuple(chunks[:count]), rest
+                return
 
     def _spool_of(self, chunks: list[Chunk]) -> Spool | None:
         if not self._spooled:

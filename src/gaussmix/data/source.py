@@ -78,6 +78,11 @@ class Source(ABC):
         return None if self.n_rows is None else 8 * self.n_rows * self.n_features
 
     @property
+    def kept_bytes(self) -> int:
+        """Bytes of rows that stay in memory, at most, from the first reading on."""
+        return 0
+
+    @property
     def identity(self) -> str | None:
         """A text that is another when the rows are others, where that is known without reading them, else None."""
         return None
@@ -89,6 +94,10 @@ class Source(ABC):
     def place(self, row: int) -> str:
         """Say where a row stands, for messages."""
         return f"row {row} (counting from 0)"
+
+    def after(self, row: int) -> Source | None:
+        """Return the rows from one on, or None where many of those before would have to be read, too."""
+        return None
 
     def partitions(self) -> Sequence[Partition] | None:
         """Return the rows cut into parts that can be read elsewhere, or None where they can be read only here."""

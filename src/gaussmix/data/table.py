@@ -114,6 +114,10 @@ class Table(ABC):
         """
         return None
 
+    def after(self, row: int) -> Table | None:
+        """Return the rows from one on, or None where many of those before would have to be read, too."""
+        return None
+
     def filled(self, rows: Any) -> Table:
         """Return the table of a part once its rows are there."""
         return self
@@ -270,6 +274,13 @@ class TableSource(Source):
             found.append(Partition(TableSource(table, self._features, self._weight, start), n_rows, rows))
             start += n_rows
         return found
+
+    def after(self, row: int) -> TableSource | None:
+        """Return the table's rows from one on, where that can be read from there."""
+        found = self._table.after(row)
+        if found is None:
+            return None
+        return TableSource(found, self._features, self._weight, (self._start or 0) + row)
 
     def filled(self, rows: Any) -> TableSource:
         """Return the source of a part once its rows are there."""

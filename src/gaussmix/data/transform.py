@@ -65,6 +65,11 @@ class Derived(Source):
         return self._source.n_bytes
 
     @property
+    def kept_bytes(self) -> int:
+        """What the underlying source keeps."""
+        return self._source.kept_bytes
+
+    @property
     def identity(self) -> str | None:
         """That of the underlying source, and what is done to it."""
         found = self._source.identity

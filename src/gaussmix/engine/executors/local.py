@@ -39,7 +39,7 @@ class LocalEngine(Engine):
     memory_limit : int or str, optional
         Bytes, or a size such as "500MB" or "2GB", that rows and sums may take beside what the interpreter, its
         libraries and data given in memory take anyway. Half of it is for rows that would have to be parsed or
-        converted again (64 MB without a limit; what does not fit stays in its file), a quarter for rows under way, a
+        decoded again (192 MB without a limit; what does not fit stays in its file), a quarter for rows under way, a
         quarter for the sums of one read: what asks for more is spread over several reads. Answers do not depend on it.
 
     Raises
@@ -65,8 +65,13 @@ class LocalEngine(Engine):
 
     @property
     def budget(self) -> int:
-        """Half of the limit, or 64 MB."""
+        """Half of the limit, or 192 MB."""
         return BUDGET if self.memory_limit is None else self.memory_limit // 2
+
+    @property
+    def sample_budget(self) -> int:
+        """Bytes that a share of the rows may take: a third of what the rows themselves may."""
+        return self.budget // 3
 
     def under_way(self, source: Source, rows: int) -> int:
         """Return how many stretches of `rows` rows of `source` are read before the first of them is computed.
@@ -116,7 +121,7 @@ class LocalEngine(Engine):
 
     def sample(self, source: Source, share: float, seed: int) -> Source:
         """Return a share of the rows; what is beyond the budget is kept in a temporary file."""
-        return Remembered(Sampled(source, share, seed), self.budget, spooled=True, told=False)
+        return Remembered(Sampled(source, share, seed), self.sample_budget, spooled=True, told=False)
 
     def each(self, work: Callable[[Asked], Mapped], items: Sequence[Asked]) -> list[Mapped]:
         """Return `work` of every item, in order."""

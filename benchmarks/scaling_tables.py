@@ -25,8 +25,7 @@ def tables(found: dict[str, Any]) -> str:
     m = found["machine"]
     head = (
         f"Measured on {m['date']}: {m['processor']}, {m['cores']} cores, {m['memory_gb']:.0f} GB, {m['system']}, "
-        f"Python {m['python']}, NumPy {m['numpy']}. Best of five passes each, of a machine that others use too; they "
-        f"held {_busy(found)} of it when the measurements began{', at a lower priority' if found['ahead'] else ''}."
+        f"Python {m['python']}, NumPy {m['numpy']}. Best of five passes each{_others(found)}."
     )
     return "\n\n".join([head, _file(found), _cluster(found), _cost(found)])
 
@@ -93,9 +92,14 @@ def _cost(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _busy(found: dict[str, Any]) -> str:
+def _others(found: dict[str, Any]) -> str:
+    """Say how busy others kept the machine."""
     shares = [row["busy_before"] for row in found.values() if isinstance(row, dict) and "busy_before" in row]
-    return f"{100 * min(shares):.0f} to {100 * max(shares):.0f} %"
+    least, most = f"{100 * min(shares):.0f}", f"{100 * max(shares):.0f}"
+    if most == "0":
+        return ", while nothing else ran"
+    said = f", of a machine that others use too; they held {least} to {most} % of it when the measurements began"
+    return said + (", at a lower priority" if found["ahead"] else "")
 
 
 def _time(value: float) -> str:

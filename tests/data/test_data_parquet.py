@@ -207,7 +207,7 @@ def test_the_first_rows_stay_in_memory_and_the_rest_is_read(sizes, budget, tmp_p
         lengths.append([len(chunk.x) for chunk in chunks])
     assert lengths[1] == lengths[2] == lengths[0], "stretches begin where they did, so that none is put together anew"
     rows = source._rows or ()  # pyright: ignore[reportAttributeAccessIssue]
-    assert sum(chunk.x.nbytes + chunk.weights.nbytes for chunk in rows) <= kept <= budget
+    assert sum(chunk.x.nbytes + chunk.weights.nbytes for chunk in rows) == source.kept_bytes <= kept <= budget
     if budget >= 24 * len(x):
         assert len(rows) == len(lengths[0])
 

@@ -19,7 +19,7 @@ BUDGET = 192 * 2**20
 class Remembered(Derived):
     """A source whose rows stay in memory from the first complete reading on, if they fit the budget.
 
-    Of more rows the first stay, where the source can be read from somewhere else than its beginning.
+    Of more rows the first stay, as many as fit, where the source can be read from somewhere else than its beginning.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Remembered(Derived):
     budget : int
         Bytes of rows and weights that may be kept in memory.
     spooled : bool
-        Whether rows beyond the budget are kept in a temporary file; else every reading reads again.
+        Whether rows beyond the budget are kept in a temporary file; else every reading reads them again.
     told : bool
         Whether a warning tells of that file.
     """
@@ -53,7 +53,9 @@ class Remembered(Derived):
 
     @property
     def kept_bytes(self) -> int:
-        """Bytes of all rows, as float64 with weights, or what may be kept of them."""
+        """Bytes of the rows in memory; before the first reading, of as many as may be kept of float64 with weights."""
+        if self._rows is not None:
+            return sum(map(_bytes, self._rows))
         rows = self._source.n_rows
         return self._budget if rows is None else min(8 * rows * (self._source.n_features + 1), self._budget)
 
@@ -88,7 +90,7 @@ class Remembered(Derived):
                 spool.write(chunk)
             if kept > room > 0:
                 spool, room = self._spool_of(keeping), 0
-                keeping = keeping[:-1] if spool is None else []  # never more than the budget
+                keeping = keeping[:-1] if spool is None and self._source.after(0) is not None else []
             yield chunk
         if spool is not None:
             size = spool.close()

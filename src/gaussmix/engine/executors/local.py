@@ -39,8 +39,9 @@ class LocalEngine(Engine):
     memory_limit : int or str, optional
         Bytes, or a size such as "500MB" or "2GB", that rows and sums may take beside what the interpreter, its
         libraries and data given in memory take anyway. Half of it is for rows that would have to be parsed or
-        decoded again (192 MB without a limit; what does not fit stays in its file), a quarter for rows under way, a
-        quarter for the sums of one read: what asks for more is spread over several reads. Answers do not depend on it.
+        decoded again and for samples of them (192 MB and 64 MB without a limit; what does not fit stays in its file),
+        a quarter for rows under way, a quarter for the sums of one read: what asks for more is spread over several
+        reads. Answers do not depend on it.
 
     Raises
     ------
@@ -65,8 +66,8 @@ class LocalEngine(Engine):
 
     @property
     def budget(self) -> int:
-        """Half of the limit, or 192 MB."""
-        return BUDGET if self.memory_limit is None else self.memory_limit // 2
+        """Three eighths of the limit, or 192 MB."""
+        return BUDGET if self.memory_limit is None else 3 * self.memory_limit // 8
 
     @property
     def sample_budget(self) -> int:

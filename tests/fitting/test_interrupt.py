@@ -52,6 +52,28 @@ def test_an_interrupt_ends_with_the_best_so_far(rows, call):
     assert ended.stdout.strip() == "interrupted"
 
 
+@pytest.mark.filterwarnings("ignore::gaussmix.errors.GaussmixWarning")
+@pytest.mark.parametrize("reads", range(2, 8))
+def test_what_a_sample_has_said_is_told_of_all_rows(reads):
+    """Else candidates that got as far as all rows would lose to those that did not."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_t(4, size=(60_000, 3)) + 4.0 * rng.integers(3, size=(60_000, 1))
+    seen = []
+
+    def watch(progress):
+        seen.append(progress)
+        if len(seen) == reads:
+            signal.raise_signal(signal.SIGINT)
+
+    selection = gm.select(x, [2, 3, 5], ["VVV", "EEE"], watch=watch)
+    assert selection.best.reason == "interrupted"
+    for row in selection.table:
+        result = selection[row.structure, row.n_components]
+        assert result.effective_rows.sum() == pytest.approx(len(x), rel=1e-9)
+        # A sample of thousands of rows tells the mean log density to about 0.02.
+        assert result.score == pytest.approx(result.mixture.log_prob(x).mean(), abs=0.1)
+
+
 def test_another_handler_is_left_alone():
     from gaussmix.fitting.interrupt import Interrupts
 

@@ -6,6 +6,7 @@ import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from shlex import quote
 from typing import SupportsIndex
 
 from gaussmix.data.table import Refusal, Table
@@ -157,7 +158,7 @@ def _cure(table: Table, usable: Sequence[int]) -> str:
     if len(names) > 3 * LISTED:
         return "Name the numeric columns in features=[...] (command line: --features), or convert these."
     return (
-        f"Leave them out with features={names} (command line: --features {','.join(names)}), "
+        f"Leave them out with features={names} (command line: --features {quote(','.join(names))}), "
         "or convert them to numbers."
     )
 

@@ -293,15 +293,14 @@ class Candidates:
         best = yield from self._finish(field, model, contest.judge, rule)
         if best is None and leader is not None:
             # Stopped before all rows were read once: the heats' best is what there is.
-            return self._stopped(contest, leader, records)
+            return self._stopped(contest, leader.in_order().ended(Reason.INTERRUPTED), records)
         if best is None:
             return Fitted(family, contest.n_components, None, None, (), records)
         ordered = best.in_order()
         try:
             (appraisal,) = yield [Appraise(ordered.mixture)]
         except Stop as stop:
-            ordered = ordered.ended(stop.reason)
-            appraisal = _hasty(ordered.statistics, algorithm.by_likelihood)
+            return self._stopped(contest, ordered.ended(stop.reason), records)
         degenerate = contest.judge.degenerate(ordered, appraisal.mass, appraisal.kish)
         return Fitted(family, contest.n_components, ordered, appraisal, degenerate, records)
 
@@ -316,13 +315,12 @@ class Candidates:
     def _n_parameters(self, contest: Contest) -> int:
         return contest.family.n_mixture_parameters(contest.n_components, self.evaluator.source.n_features)
 
-    def _stopped(self, contest: Contest, leader: Outcome, records: tuple[StartRecord, ...]) -> Fitted:
-        """Return a candidate of which only the heats are known: what a sample said is scaled up to all rows."""
-        ordered = leader.in_order().ended(Reason.INTERRUPTED)
-        scale = self.evaluator.summary.weight / ordered.statistics.weight
-        hasty = _hasty(ordered.statistics, self.recipe.algorithm.by_likelihood)
-        appraisal = replace(hasty, log_likelihood=hasty.log_likelihood * scale)
-        return Fitted(contest.family, contest.n_components, ordered, appraisal, (), records)
+    def _stopped(self, contest: Contest, outcome: Outcome, records: tuple[StartRecord, ...]) -> Fitted:
+        """Return a candidate that all rows were not asked about in the end."""
+        statistics = outcome.statistics
+        degenerate = contest.judge.degenerate(outcome, statistics.mass, statistics.kish)
+        appraisal = _hasty(statistics, self.recipe.algorithm.by_likelihood, self.evaluator.summary.weight)
+        return Fitted(contest.family, contest.n_components, outcome, appraisal, degenerate, records)
 
     def _judge(self, model: Model, scale: float = 1.0) -> Judge:
         if (model, scale) not in self._judges:
@@ -362,7 +360,11 @@ def _sized(model: Model, summary: Summary) -> Model:
     return replace(model, small=can_climb(model.regularization, summary), n_rows=summary.rows_read)
 
 
-def _hasty(statistics: Statistics, by_likelihood: bool) -> Appraisal:
-    """Return what the last pass already told, for a fit that was stopped: no entropies, of labels no likelihood."""
-    mass, log_likelihood = statistics.mass, statistics.log_likelihood if by_likelihood else math.nan
-    return Appraisal(log_likelihood, math.nan, math.nan, mass, statistics.kish, mass)
+def _hasty(statistics: Statistics, by_likelihood: bool, weight: float) -> Appraisal:
+    """Return what the last pass already told, for a fit that was stopped: no entropies, of labels no likelihood.
+
+    What a sample said is scaled up to the weight of all rows, so that candidates compare.
+    """
+    scale = weight / statistics.weight
+    mass, log_likelihood = scale * statistics.mass, scale * statistics.log_likelihood if by_likelihood else math.nan
+    return Appraisal(log_likelihood, math.nan, math.nan, mass, scale * statistics.kish, mass)

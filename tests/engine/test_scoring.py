@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,3 +77,12 @@ def test_rows_between_two_components_are_assigned_to_the_first():
     found = SmallRows([chunk], Pilot(twice.coordinates, np.ones(2))).appraise(twice)
     assert found is not None
     np.testing.assert_array_equal(found.assigned, [3.0, 4.0])
+
+
+def test_a_row_that_cannot_be_scored_is_told_with_the_name_of_the_feature():
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    frame = pd.DataFrame(x, columns=["length", "body mass"])
+    result = gm.fit(frame, 1)
+    frame.iloc[7, 1] = np.nan
+    with pytest.raises(gm.errors.MissingValuesError, match=r"row 7 .* feature 'body mass'; drop such rows"):
+        gm.predict(result, frame)

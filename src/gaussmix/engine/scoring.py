@@ -31,7 +31,7 @@ def score_rows(
     MissingValuesError
         When a row has missing or infinite values.
     """
-    used = _require_finite(chunk)
+    used = _require_finite(chunk, mixture.feature_names)
     scores = RowScores.empty(len(chunk.x), plan.n_components) if scores is None else scores
     kernel.score(plan, chunk.x, scores)
     labels, responsibilities, uncertainty, log_prob = scores
@@ -45,7 +45,7 @@ def score_rows(
     return scores
 
 
-def _require_finite(chunk: Chunk) -> NDArray[np.bool_] | None:
+def _require_finite(chunk: Chunk, names: tuple[str, ...] | None) -> NDArray[np.bool_] | None:
     """Return which rows (rows,) are to be scored, or None for all."""
     if not np.isfinite(chunk.x).all():
         row, column = (int(i) for i in np.argwhere(~np.isfinite(chunk.x))[0])
@@ -57,7 +57,7 @@ def _require_finite(chunk: Chunk) -> NDArray[np.bool_] | None:
         )
         raise MissingValuesError(
             f"row {chunk.start + row} (counting from 0) has {'an infinite' if infinite else 'a missing'} value, of the "
-            f"model's feature {column + 1}; {cure}"
+            f"model's feature {column + 1 if names is None else repr(names[column])}; {cure}"
         )
     return None if chunk.weights is None else chunk.weights > 0.0
 
@@ -120,7 +120,7 @@ class AppraisalFold(Fold[Array, Appraisal]):
 
     def segment(self, chunk: Chunk) -> Array:
         """Return the totals of one segment."""
-        _require_finite(chunk)
+        _require_finite(chunk, None)
         return self.kernel.appraise(self.plan, chunk.x, chunk.weights)
 
     def merge(self, left: Array, right: Array) -> Array:

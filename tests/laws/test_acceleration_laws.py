@@ -73,7 +73,7 @@ def test_moments_about_other_anchors_are_those_of_the_same_rows(moment: Moment, 
 
 
 def test_compiled_leaps_have_the_limits_of_the_specification() -> None:
-    for name in ("GENTLE", "WORTH", "FIRST_CAP", "GROWTH"):
+    for name in ("GENTLE", "WORTH", "LONG", "FIRST_CAP", "GROWTH"):
         assert getattr(small_leaps, name) == getattr(acceleration, name)
     for name in ("CALM", "CALM_SHARE", "CALM_MOST"):
         assert getattr(small_leaps, name) == getattr(stopping, name)

@@ -10,8 +10,8 @@ all structures alike: masses still sum to the weight of all rows, and the M-step
 the family. A leap is left out where a component would have no mass or a scatter that is not positive definite, and
 taken back where the objective falls short of that of S_2, so the objective never falls.
 
-Plain EM begins and ends every climb: after a leap most of the gain is along fast directions, which hide for a while
-how slow the rest is, so a climb that has leapt ends only with many passes of plain EM (`fitting.stopping`).
+Plain EM begins and ends every climb. Where components merge, its steps shrink more and more slowly, and no estimate of
+what is left to gain is right: so a climb that has leapt ends only after a leap that gained less than the tolerance.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ GENTLE = 1e-3
 """Gain per unit of weight below which EM is near enough to an optimum for a leap to stay in its basin."""
 WORTH = 6.0
 """Passes that plain EM must have left for a leap to pay."""
+LONG = 3.0
+"""Leaps that are longer leave a doubt: what gained much along slow directions may have more to gain there."""
 FIRST_CAP, GROWTH = 4.0, 4.0
 """Longest leap at first, and the factor by which that grows where it was too short, and shrinks where it failed."""
 
@@ -49,6 +51,8 @@ class Leaps:
         self._history: list[Statistics] = []
         self._cap = FIRST_CAP
         self._length = 1.0
+        self.doubtful = False
+        """Whether the last leap gained so much that more may be left than seems."""
 
     def begin(self, statistics: Statistics | None = None) -> None:
         """Begin a cycle of three passes, with a first one where there is one."""
@@ -58,12 +62,14 @@ class Leaps:
         """Take in the statistics of a mixture that an M-step has led to."""
         self._history.append(statistics)
 
-    def landed(self) -> None:
+    def landed(self, worthwhile: bool) -> None:
         """Allow longer leaps, where the last one was held back and was good."""
         self._cap *= GROWTH if self._length == self._cap else 1.0
+        self.doubtful = worthwhile and self._length > LONG
 
     def failed(self) -> None:
         """Allow only shorter ones."""
+        self.doubtful = self.doubtful and self._cap > FIRST_CAP
         self._cap = max(1.0, self._cap / GROWTH)
 
     def stretch(self) -> float | None:

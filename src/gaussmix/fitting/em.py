@@ -166,8 +166,7 @@ class _Run:
         """Return the request for the next passes of a small problem."""
         made = len(self._trace)
         passes = max(1, min(_MOST_AT_ONCE, self._rule.max_passes - made))
-        accelerated = self._leaps is not None
-        terms = self._model.terms(self._rule, accelerated=accelerated)
+        terms = self._model.terms(self._rule, accelerated=self._leaps is not None)
         return Climb(self.here, terms, passes, made)
 
     def mixture(self) -> Mixture:
@@ -198,8 +197,9 @@ class _Run:
             settled = self._settling.settled(objective / weight, rounding_noise(statistics.magnitude, weight))
         if self._leaps is not None:
             if self._leaping:
-                self._leaps.landed()
+                self._leaps.landed((objective - self._objective) / weight >= self._rule.tol)
             self._leaps.see(statistics)
+            settled = settled and not self._leaps.doubtful
         self._leaping = False
         self._count([objective], settled, self._settling.remaining, weight)
         return statistics
@@ -211,14 +211,16 @@ class _Run:
         settling, best = self._settling, self._best
         assert best is not None
         settling.stretched(stretched)
-        wanted = not settling.calm and slow(settling.gain, settling.remaining, self._rule.tol)
+        wanted = self._leaps.doubtful if settling.calm else slow(settling.gain, settling.remaining, self._rule.tol)
         ahead = self._leaps.leap(stretched) if wanted else None
         self._leaps.begin(best.statistics)
         if ahead is None:
+            self._leaps.doubtful = self._leaps.doubtful and not wanted
             return False
         try:
             self.here = self._model.maximize(ahead, best.mixture.spread)
         except (Collapsed, Died):
+            self._leaps.doubtful = False
             return False
         self._leaping = True
         self._leaps.begin()

@@ -13,7 +13,7 @@ from gaussmix._linalg import Array
 from gaussmix.engine.kernels.compiling import inner
 
 # The limits of `fitting.acceleration`, which this room does not know; a test compares them.
-GENTLE, WORTH, FIRST_CAP, GROWTH = 1e-3, 6.0, 4.0, 4.0
+GENTLE, WORTH, LONG, FIRST_CAP, GROWTH = 1e-3, 6.0, 3.0, 4.0, 4.0
 CALM, CALM_SHARE, CALM_MOST = 2, 10, 20  # of `fitting.stopping`
 NOISE = 4.0 * float(np.finfo(np.float64).eps)
 _BENEFIT_OF_DOUBT = 10.0
@@ -36,20 +36,22 @@ class Course(NamedTuple):
     calm: int
     passes: int
     leapt: bool
+    doubtful: bool
 
 
 @inner
 def begin(made: int) -> Course:
     """Return the course of a climb that begins, or goes on after so many passes, among them leaps."""
-    return Course(-np.inf, 0.0, np.inf, 0.0, FIRST_CAP, 1.0, 0, 0, made, made > 0)
+    return Course(-np.inf, 0.0, np.inf, 0.0, FIRST_CAP, 1.0, 0, 0, made, made > 0, False)
 
 
 @inner
 def failed(course: Course) -> Course:
     """Go on after a leap that fell short of where it began."""
     best, gain, remaining, rate, cap = course.best, course.gain, course.remaining, course.rate, course.cap
+    doubtful = course.doubtful and cap > FIRST_CAP
     cap = max(1.0, cap / GROWTH)
-    return Course(best, gain, remaining, rate, cap, 1.0, 0, course.calm, course.passes, course.leapt)
+    return Course(best, gain, remaining, rate, cap, 1.0, 0, course.calm, course.passes, course.leapt, doubtful)
 
 
 @inner
@@ -59,7 +61,8 @@ def followed(course: Course, objective: float, scalars: Array, tol: float) -> Co
     if course.length > 1.0 or course.best == -np.inf:
         cap = course.cap * (GROWTH if course.length == course.cap else 1.0)
         leapt = course.leapt or course.length > 1.0
-        return Course(objective, 0.0, np.inf, course.rate, cap, 1.0, course.steps, 0, passes, leapt)
+        doubtful = course.length > LONG and gain >= tol
+        return Course(objective, 0.0, np.inf, course.rate, cap, 1.0, course.steps, 0, passes, leapt, doubtful)
     remaining = np.inf
     if gain <= NOISE * scalars[1] / scalars[2]:
         remaining = 0.0
@@ -67,7 +70,8 @@ def followed(course: Course, objective: float, scalars: Array, tol: float) -> Co
         rate = max(course.rate, gain / course.gain)
         remaining = gain * rate / (1.0 - rate)
     calm = course.calm + 1 if max(gain, remaining) < tol else 0
-    return Course(objective, gain, remaining, course.rate, course.cap, 1.0, course.steps, calm, passes, course.leapt)
+    rate, cap, leapt = course.rate, course.cap, course.leapt
+    return Course(objective, gain, remaining, rate, cap, 1.0, course.steps, calm, passes, leapt, course.doubtful)
 
 
 @inner
@@ -75,24 +79,29 @@ def over(course: Course, weight: float, bar: float) -> bool:
     """Whether the rule is met, or the bar out of reach."""
     hiding = course.leapt and course.remaining > 0.0
     settled = course.calm >= (max(CALM, min(course.passes // CALM_SHARE, CALM_MOST)) if hiding else CALM)
+    settled = settled and not course.doubtful
     return settled or course.best + _BENEFIT_OF_DOUBT * course.remaining * weight < bar
 
 
 @inner
 def aimed(course: Course, stretched: float, tol: float, allowed: bool) -> Course:
-    """End a cycle of three passes: with a leap, where EM is slow."""
+    """End a cycle of three passes: with a leap, where EM is slow or there is doubt that it has settled."""
     rate = (1.0 - 1.0 / stretched) ** 2 if stretched > 1.0 else 0.0
-    wanted = allowed and course.calm == 0 and slow(course.gain, course.remaining, tol)
+    wanted = course.doubtful if course.calm >= 2 else course.calm == 0 and slow(course.gain, course.remaining, tol)
+    wanted = wanted and allowed
     length = max(1.0, min(stretched, course.cap)) if wanted else 1.0
     best, gain, remaining, cap = course.best, course.gain, course.remaining, course.cap
-    return Course(best, gain, remaining, rate, cap, length, 0, course.calm, course.passes, course.leapt)
+    doubtful = course.doubtful and not (wanted and length == 1.0)
+    return Course(best, gain, remaining, rate, cap, length, 0, course.calm, course.passes, course.leapt, doubtful)
 
 
 @inner
 def stepped(course: Course) -> Course:
-    """Make an M-step."""
+    """Make an M-step; where a leap was to be made and could not, there is no use in doubting any longer."""
+    doubtful = course.doubtful and course.length == 1.0
     best, gain, remaining, rate, cap = course.best, course.gain, course.remaining, course.rate, course.cap
-    return Course(best, gain, remaining, rate, cap, 1.0, course.steps + 1, course.calm, course.passes, course.leapt)
+    steps, calm, passes, leapt = course.steps + 1, course.calm, course.passes, course.leapt
+    return Course(best, gain, remaining, rate, cap, 1.0, steps, calm, passes, leapt, doubtful)
 
 
 @inner

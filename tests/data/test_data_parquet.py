@@ -190,6 +190,11 @@ def test_reading_begins_where_a_row_group_does(sizes, place, tmp_path_factory):
         assert all(len(part) == 64 for part, _ in found[:-1])
         assert np.concatenate([part for part, _ in found])[:, 0].tobytes() == x[row:, 1].tobytes()
         assert np.concatenate([weights for _, weights in found]).tobytes() == x[row:, 2].tobytes()
+        parts = left.parts([1])
+        assert sum(part.n_rows for part in parts) == len(x) - row
+        again = [rows for part in parts for rows, _ in part.table.read([1], None)]
+        assert np.concatenate(again)[:, 0].tobytes() == x[row:, 1].tobytes()
+        assert f"row {row} " in left.place(0)
 
 
 @given(sizes=st.lists(st.integers(1, 300), min_size=1, max_size=8), budget=st.integers(0, 40_000))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import threadpoolctl
 
 import gaussmix as gm
+from gaussmix.data.source import Chunk, Source
 from gaussmix.engine.executors.threads import available_threads, one_blas_thread
 from gaussmix.errors import ParameterError
 
@@ -96,3 +99,43 @@ def test_fits_in_several_threads_give_the_bits_of_one():
 
     with ThreadPoolExecutor(3) as pool:
         assert set(pool.map(means, range(6))) == {means(None)}
+
+
+class Broken(Source):
+    """Chunks of a row each; reading fails at the last."""
+
+    n_features = property(lambda self: 1)
+    feature_names = property(lambda self: None)
+    description = property(lambda self: "broken rows")
+
+    def chunks(self) -> Iterator[Chunk]:
+        yield from (Chunk(np.full((1, 1), float(i)), None, i) for i in range(6))
+        raise RuntimeError("row 6 cannot be read")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_what_is_wrong_with_the_first_rows_is_told_first(threads: int) -> None:
+    def work(chunk: Chunk) -> int:
+        if chunk.start == 3:
+            time.sleep(0.05)
+            raise ValueError("row 3 is wrong")
+        return chunk.start
+
+    found = gm.LocalEngine(threads).map(work, Broken(), 1)
+    assert [next(found) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="row 3"):
+        next(found)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_after_an_error_nothing_more_is_begun(threads: int) -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> None:
+        begun.append(item)
+        time.sleep(0.01)
+        raise ValueError(f"item {item}")
+
+    with pytest.raises(ValueError, match="item"):
+        gm.LocalEngine(threads).each(work, range(100))
+    assert len(begun) <= threads

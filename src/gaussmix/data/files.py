@@ -233,7 +233,7 @@ class _Concatenated(Wrapped):
         return found
 
     def after(self, row: int) -> _Concatenated | None:
-        """Return the rows from one of the first file on: every reading looks whether a file has changed."""
+        """Return the rows from one of the first file on: every reading looks whether any of them has changed."""
         first, *others = self._tables
         found = first.after(row) if first.n_rows is not None and row < first.n_rows else None
         return None if found is None else _Concatenated([found, *others], self._description)

@@ -64,17 +64,18 @@ class ParquetTable(Wrapped):
 
     def place(self, row: int) -> str:
         """Say where a row stands: also in which row group."""
-        return f"row {row} (counting from 0) of {self._path}, row group {self._group_of(row)}"
+        inside = self._skip + row
+        return f"row {self._before + inside} (counting from 0) of {self._path}, row group {self._group_of(inside)}"
 
     def parts(self, positions: Sequence[int]) -> list[Part]:
         """Return the row groups, small ones together."""
         parts: list[Part] = []
-        first, rows, before = self._groups.start, 0, self._before
+        first, rows, before, skip = self._groups.start, -self._skip, self._before, self._skip
         for group, count in zip(self._groups, self._rows, strict=True):
             rows += count
             if rows >= PART_ROWS or group == self._groups[-1]:
-                parts.append(Part(ParquetTable(self._path, range(first, group + 1), before), rows))
-                first, rows, before = group + 1, 0, before + rows
+                parts.append(Part(ParquetTable(self._path, range(first, group + 1), before, skip), rows))
+                first, rows, before, skip = group + 1, 0, before + rows + skip, 0
         return parts
 
     def after(self, row: int) -> ParquetTable | None:

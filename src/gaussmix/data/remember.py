@@ -54,8 +54,8 @@ class Remembered(Derived):
     @property
     def kept_bytes(self) -> int:
         """Bytes of the rows in memory; before the first reading, of as many as may be kept of float64 with weights."""
-        if self._rows is not None:
-            return sum(map(_bytes, self._rows))
+        if self._rows is not None or self._spool is not None:
+            return sum(map(_bytes, self._rows or ()))
         rows = self._source.n_rows
         return self._budget if rows is None else min(8 * rows * (self._source.n_features + 1), self._budget)
 

@@ -277,10 +277,8 @@ class TableSource(Source):
 
     def after(self, row: int) -> TableSource | None:
         """Return the table's rows from one on, where that can be read from there."""
-        found = self._table.after(row)
-        if found is None:
-            return None
-        return TableSource(found, self._features, self._weight, (self._start or 0) + row)
+        found = self._table.after(row - (self._start or 0))
+        return None if found is None else TableSource(found, self._features, self._weight, row)
 
     def filled(self, rows: Any) -> TableSource:
         """Return the source of a part once its rows are there."""

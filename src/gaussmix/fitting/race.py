@@ -221,7 +221,7 @@ def winner(runners: Sequence[Runner], spurious: Callable[[Outcome], bool]) -> Ru
     while best is not None and best.outcome is not None:
         if not spurious(best.outcome):
             return best
-        ran.remove(best)
+        ran = [runner for runner in ran if runner is not best]
         best = max(ran, key=_standing, default=None)
     return highest
 

@@ -137,7 +137,11 @@ class LocalEngine(Engine):
                 i = next(waiting, None)  # a single step of the interpreter: no other thread gets the same
                 if i is None:
                     return
-                results[i] = work(items[i])
+                try:
+                    results[i] = work(items[i])
+                except BaseException:
+                    stopped.set()
+                    raise
 
         # This thread works, too: a search asks many times, each time for a few milliseconds.
         with ThreadPoolExecutor(self.threads - 1, thread_name_prefix="gaussmix") as pool:
@@ -218,14 +222,24 @@ def _ahead(
     of them wait it computes, too: more threads than processors would keep each other from running.
     """
     pending: deque[Future[Mapped]] = deque()
+    unread: Exception | None = None
     try:
-        for chunk in chunks:
+        while True:
+            try:
+                chunk = next(chunks, None)
+            except Exception as error:
+                # What is wrong with rows before it comes first, whoever is faster.
+                unread, chunk = error, None
+            if chunk is None:
+                break
             busy = sum(not future.done() for future in pending) >= enough
             pending.append(_now(work, chunk) if busy else pool.submit(work, chunk))
             while pending and (len(pending) >= depth or pending[0].done()):
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+        if unread is not None:
+            raise unread
     finally:
         for future in pending:
             future.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,10 @@ from hypothesis import HealthCheck, settings
 
 # Tests are of compiled code, and wait for it; those of what is done while there is none say so.
 os.environ.setdefault("GAUSSMIX_KERNEL", "numba")
+
+# What a shell runs in the background is told to ignore Ctrl-C, which some tests are about.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "gaussmix",

@@ -235,17 +235,39 @@ def test_what_stays_in_memory_is_not_read_again(tmp_path, monkeypatch):
         assert decoded == list(expected)
 
 
-def test_a_file_that_changed_is_refused_though_its_first_rows_are_known(tmp_path):
-    first, second = tmp_path / "1.parquet", tmp_path / "2.parquet"
-    for path in (first, second):
+@pytest.mark.parametrize("budget", [8 * 500, 8 * 1500])
+def test_a_file_that_changed_is_refused_though_its_rows_are_known(budget, tmp_path):
+    files = [tmp_path / f"{i}.parquet" for i in range(3)]
+    for path in files:
         written(path, [200] * 5)
-    for changed in (first, second):
-        source = open_source(tmp_path, features=["a"], budget=8 * 500)
+    for changed in files:
+        source = open_source(tmp_path, features=["a"], budget=budget)
         list(source.chunks())
         list(source.chunks())
+        assert source.kept_bytes > budget // 2
         written(changed, [200] * 5, seed=1)
         with pytest.raises(SourceError, match=rf"{changed.name} was changed or removed since it was opened"):
             list(source.chunks())
+
+
+@given(budget=st.integers(0, 40_000))
+@settings(max_examples=20)
+def test_of_a_folder_with_keys_the_first_rows_stay_in_memory(budget, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hive")
+    expected = []
+    for year, names in ((1, "abw"), (2, "wba"), (3, "bwa")):  # columns in another order in every file
+        (folder / f"year={year}").mkdir()
+        path = folder / f"year={year}" / "x.parquet"
+        x = written(path, [150, 90, 130], seed=year)
+        table = parquet.read_table(path, partitioning=None)
+        parquet.write_table(table.select(list(names)), path, row_group_size=100)
+        expected.append(np.column_stack([x[:, :2], np.full(len(x), float(year)), x[:, 2]]))
+    source = open_source(folder, features=["a", "b", "year"], weights="w", budget=budget)
+    for _ in range(3):
+        chunks = list(source.chunks())
+        found = [np.column_stack([chunk.x, chunk.weights]) for chunk in chunks]
+        assert np.concatenate(found).tobytes() == np.concatenate(expected).tobytes()
+    assert budget // 2 - 32 * 100 <= source.kept_bytes <= budget
 
 
 def test_a_damaged_page_after_the_rows_in_memory_is_told_with_its_place_in_the_file(tmp_path):

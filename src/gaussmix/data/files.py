@@ -126,9 +126,9 @@ class _Unchanged(Wrapped):
 
     def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
         """Read all rows once."""
-        self._require_unchanged()
+        self.require_unchanged()
         yield from self._table.read(features, weight)
-        self._require_unchanged()
+        self.require_unchanged()
 
     def parts(self, positions: Sequence[int]) -> list[Part] | None:
         """Return the file's parts, each to be refused when the file has changed."""
@@ -142,7 +142,8 @@ class _Unchanged(Wrapped):
         found = self._table.after(row)
         return None if found is None else _Unchanged(found, self._path, self._stamp)
 
-    def _require_unchanged(self) -> None:
+    def require_unchanged(self) -> None:
+        """Compare size and time of change."""
         try:
             unchanged = _stamp(self._path) == self._stamp
         except OSError:
@@ -166,11 +167,14 @@ def concatenated(tables: Sequence[Table], description: str) -> Table:
 
 @final
 class _Concatenated(Wrapped):
-    """Tables one after another; columns are those of the first, found in the others by name."""
+    """Tables one after another; columns are those of the first, found in the others by name.
 
-    def __init__(self, tables: Sequence[Table], description: str) -> None:
+    The rows of some more are `known`: of these is looked only whether they have changed.
+    """
+
+    def __init__(self, tables: Sequence[Table], description: str, known: Sequence[Table] = ()) -> None:
         super().__init__(tables[0])
-        self._tables = tables
+        self._tables, self._known = tables, known
         self._description = description
 
     @property
@@ -207,7 +211,13 @@ class _Concatenated(Wrapped):
                 return [Refusal(back[r.position], f"{r.kind} in {table.description}", r.example) for r in refused]
         return []
 
+    def require_unchanged(self) -> None:
+        for table in (*self._known, *self._tables):
+            table.require_unchanged()
+
     def read(self, features: Sequence[int], weight: int | None) -> Iterator[Rows]:
+        for table in self._known:
+            table.require_unchanged()
         for table in self._tables:
             places = self._places(table, [*features] if weight is None else [*features, weight])
             yield from table.read(places[: len(features)], None if weight is None else places[-1])
@@ -233,10 +243,18 @@ class _Concatenated(Wrapped):
         return found
 
     def after(self, row: int) -> _Concatenated | None:
-        """Return the rows from one of the first file on: every reading looks whether any of them has changed."""
-        first, *others = self._tables
-        found = first.after(row) if first.n_rows is not None and row < first.n_rows else None
-        return None if found is None else _Concatenated([found, *others], self._description)
+        """Return the rows from one on; every reading of them looks whether a file before has changed, too."""
+        for number, table in enumerate(self._tables):
+            if table.n_rows is None:
+                return None
+            if row < table.n_rows:
+                found = table.after(row)
+                left = [] if found is None else [found, *self._tables[number + 1 :]]
+                aligned = [Aligned(self._tables[0], each) for each in left]
+                known = [*self._known, *self._tables[:number]]
+                return _Concatenated(aligned, self._description, known) if aligned else None
+            row -= table.n_rows
+        return None
 
     def _places(self, table: Table, positions: Sequence[int]) -> Sequence[int]:
         return places_of(self._tables[0], table, positions, table.description)

@@ -90,6 +90,11 @@ class Keyed(Wrapped):
         parts = self._table.parts([i for i in positions if i < self._table.n_columns])
         return None if parts is None else [part._replace(table=Keyed(part.table, self._keys)) for part in parts]
 
+    def after(self, row: int) -> Keyed | None:
+        """Return the file's rows from one on, with the same keys."""
+        found = self._table.after(row)
+        return None if found is None else Keyed(found, self._keys)
+
 
 def _is_readable(value: str) -> bool:
     return value == NOTHING or is_missing(value) or is_number(value)

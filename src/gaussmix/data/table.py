@@ -118,6 +118,9 @@ class Table(ABC):
         """Return the rows from one on, or None where many of those before would have to be read, too."""
         return None
 
+    def require_unchanged(self) -> None:  # noqa: B027 -- memory cannot tell, so that most have nothing to do
+        """Raise a SourceError where it shows that the rows may have changed since the table was opened."""
+
     def filled(self, rows: Any) -> Table:
         """Return the table of a part once its rows are there."""
         return self
@@ -193,6 +196,10 @@ class Wrapped(Table):
     def place(self, row: int) -> str:
         """Say where a row stands."""
         return self._table.place(row)
+
+    def require_unchanged(self) -> None:
+        """Raise a SourceError where it shows that the underlying table's rows may have changed."""
+        self._table.require_unchanged()
 
     def parts(self, positions: Sequence[int]) -> Sequence[Part] | None:
         """Return the underlying table's parts."""

@@ -102,28 +102,41 @@ def test_fits_in_several_threads_give_the_bits_of_one():
 
 
 class Broken(Source):
-    """Chunks of a row each; reading fails at the last."""
+    """A few chunks of a row each; then reading fails."""
 
     n_features = property(lambda self: 1)
     feature_names = property(lambda self: None)
     description = property(lambda self: "broken rows")
 
+    def __init__(self, n_rows: int) -> None:
+        self._n_rows = n_rows
+
     def chunks(self) -> Iterator[Chunk]:
-        yield from (Chunk(np.full((1, 1), float(i)), None, i) for i in range(6))
-        raise RuntimeError("row 6 cannot be read")
+        yield from (Chunk(np.full((1, 1), float(i)), None, i) for i in range(self._n_rows))
+        raise RuntimeError("the next row cannot be read")
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_what_is_wrong_with_the_first_rows_is_told_first(threads: int) -> None:
+@pytest.mark.parametrize(("wrong", "n_rows"), [(3, 6), (0, 6), (0, 1)])
+def test_what_is_wrong_with_the_first_rows_is_told_first(wrong: int, n_rows: int, threads: int) -> None:
     def work(chunk: Chunk) -> int:
-        if chunk.start == 3:
+        if chunk.start == wrong:
             time.sleep(0.05)
-            raise ValueError("row 3 is wrong")
+            raise ValueError(f"row {wrong} is wrong")
         return chunk.start
 
-    found = gm.LocalEngine(threads).map(work, Broken(), 1)
-    assert [next(found) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(ValueError, match="row 3"):
+    found = gm.LocalEngine(threads).map(work, Broken(n_rows), 1)
+    assert [next(found) for _ in range(wrong)] == list(range(wrong))
+    with pytest.raises(ValueError, match=f"row {wrong}"):
+        next(found)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("n_rows", [1, 2, 6])
+def test_rows_before_one_that_cannot_be_read_are_computed(n_rows: int, threads: int) -> None:
+    found = gm.LocalEngine(threads).map(lambda chunk: chunk.start, Broken(n_rows), 1)
+    assert [next(found) for _ in range(n_rows)] == list(range(n_rows))
+    with pytest.raises(RuntimeError, match="the next row"):
         next(found)
 
 

@@ -166,7 +166,11 @@ class LocalEngine(Engine):
         if first is None:
             return
         with one_blas_thread():
-            second = next(chunks, None)
+            try:
+                second = next(chunks, None)
+            except Exception:
+                yield work(first)
+                raise
             # With one thread too, what has to be decoded or waited for is read while the thread computes.
             if second is None or (self.threads == 1 and source.ready):
                 yield work(first)
